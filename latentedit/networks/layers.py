@@ -1,0 +1,38 @@
+"""The two layers that mapping, synthesis and discriminator share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from stylegan_ops import bias_act
+
+
+class FullyConnectedLayer(nn.Module):
+    """Dense layer with equalised learning rate (Karras et al. 2018): [N, I] -> [N, O]."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        activation: str = "linear",
+        lr_multiplier: float = 1.0,
+        bias_init: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full([out_features], bias_init))
+        self.weight_gain = lr_multiplier / math.sqrt(in_features)
+        self.bias_gain = lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x @ (self.weight * self.weight_gain).t()
+        return bias_act(y, self.bias * self.bias_gain, act=self.activation)
+
+
+def normalize_2nd_moment(x: Tensor) -> Tensor:
+    """Scale each row to a mean square of one: [N, F] -> [N, F]."""
+    return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()

@@ -1,0 +1,156 @@
+"""The StyleGAN2 generator (Karras et al. 2020), under NVIDIA's parameter names."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from latentedit.networks.config import GeneratorConfig
+from latentedit.networks.layers import FullyConnectedLayer
+from latentedit.networks.mapping import MappingNetwork, truncate
+from stylegan_ops import bias_act, modulated_conv2d, setup_filter, upsample2d
+
+NoiseMode = Literal["const", "random", "none"]
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3 x 3 convolution, noise, bias, leaky ReLU: [N, I, H, W], w [N, w_dim] -> [N, O, R, R]."""
+
+    resample_filter: Tensor
+    noise_const: Tensor
+
+    def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int, resolution: int, up: int) -> None:
+        super().__init__()
+        self.resolution, self.up, self.conv_clamp = resolution, up, config.conv_clamp
+        self.affine = FullyConnectedLayer(config.w_dim, in_channels, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.use_noise = config.use_noise
+        if config.use_noise:
+            self.register_buffer("noise_const", torch.randn(resolution, resolution))
+            self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.register_buffer("resample_filter", setup_filter(config.resample_filter), persistent=False)
+
+    def forward(self, x: Tensor, w: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
+        styles = self.affine(w)
+        x = modulated_conv2d(x, self.weight, styles, self.up, self.resample_filter)
+        noise = self._noise(len(x), noise_mode)
+        if noise is not None:
+            x = x + noise.to(x.dtype)
+        return bias_act(x, self.bias, act="lrelu", clamp=self.conv_clamp)
+
+    def _noise(self, batch: int, noise_mode: NoiseMode) -> Tensor | None:
+        """Scale the noise map to add: -> [R, R], [batch, 1, R, R] or None."""
+        if noise_mode == "none" or not self.use_noise:
+            return None
+        noise = self.noise_const
+        if noise_mode == "random":
+            noise = torch.randn(batch, 1, self.resolution, self.resolution, device=noise.device)
+        return noise * self.noise_strength
+
+
+class ToRGBLayer(nn.Module):
+    """Modulated 1 x 1 convolution without demodulation: [N, I, R, R], w [N, w_dim] -> [N, img_channels, R, R]."""
+
+    def __init__(self, config: GeneratorConfig, in_channels: int) -> None:
+        super().__init__()
+        self.conv_clamp = config.conv_clamp
+        self.affine = FullyConnectedLayer(config.w_dim, in_channels, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(config.img_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(config.img_channels))
+        self.weight_gain = 1 / math.sqrt(in_channels)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        styles = self.affine(w) * self.weight_gain
+        x = modulated_conv2d(x, self.weight, styles, demodulate=False)
+        return bias_act(x, self.bias, clamp=self.conv_clamp)
+
+
+class SynthesisBlock(nn.Module):
+    """All layers of one resolution: features and image of the block below -> of this block."""
+
+    resample_filter: Tensor
+
+    def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int, resolution: int) -> None:
+        super().__init__()
+        self.is_first = in_channels == 0
+        if self.is_first:
+            self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
+        else:
+            self.conv0 = SynthesisLayer(config, in_channels, out_channels, resolution, up=2)
+        self.conv1 = SynthesisLayer(config, out_channels, out_channels, resolution, up=1)
+        self.torgb = ToRGBLayer(config, out_channels)
+        self.register_buffer("resample_filter", setup_filter(config.resample_filter), persistent=False)
+
+    def forward(
+        self, x: Tensor, img: Tensor | None, ws: Tensor, noise_mode: NoiseMode = "const"
+    ) -> tuple[Tensor, Tensor]:
+        if self.is_first:
+            x = self.conv1(x, ws[:, 0], noise_mode)
+        else:
+            x = self.conv0(x, ws[:, 0], noise_mode)
+            x = self.conv1(x, ws[:, 1], noise_mode)
+        rgb = self.torgb(x, ws[:, -1]).float()
+        return x, rgb if img is None else upsample2d(img, self.resample_filter) + rgb
+
+
+class SynthesisNetwork(nn.Module):
+    """Render: ws [N, num_ws, w_dim] -> images [N, img_channels, R, R], about [-1, 1]."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        below = 0
+        for resolution, width in zip(config.resolutions, config.channels, strict=True):
+            self.add_module(f"b{resolution}", SynthesisBlock(config, below, width, resolution))
+            below = width
+
+    def forward(self, ws: Tensor, noise_mode: NoiseMode = "const", dtype: torch.dtype = torch.float32) -> Tensor:
+        """Render ws; feature maps are held in `dtype`, styles and the image in float32."""
+        if ws.ndim != 3 or ws.shape[1:] != (self.config.num_ws, self.config.w_dim):
+            raise ValueError(
+                f"ws has shape {list(ws.shape)}: this generator needs [N, {self.config.num_ws}, {self.config.w_dim}]"
+            )
+        x = cast(SynthesisBlock, self.b4).const.to(dtype).expand(len(ws), -1, -1, -1)
+        x = x.contiguous(memory_format=torch.channels_last)
+        img, row = None, 0
+        for resolution in self.config.resolutions:
+            rows = 2 if resolution == 4 else 3  # the last row of a block is the first of the next
+            x, img = self.get_submodule(f"b{resolution}")(x, img, ws[:, row : row + rows], noise_mode)
+            row += rows - 1
+        return cast(Tensor, img)
+
+
+class Generator(nn.Module):
+    """A whole generator: z [N, z_dim] -> images [N, img_channels, R, R], about [-1, 1]."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mapping = MappingNetwork(config)
+        self.synthesis = SynthesisNetwork(config)
+
+    def map(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """Map and truncate: z [N, z_dim], c [N, c_dim] -> ws [N, num_ws, w_dim]."""
+        ws = self.mapping(z, c).unsqueeze(1).repeat(1, self.config.num_ws, 1)
+        return truncate(ws, self.mapping.w_avg, truncation_psi, truncation_cutoff)
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise_mode: NoiseMode = "const",
+    ) -> Tensor:
+        ws = self.map(z, c, truncation_psi, truncation_cutoff)
+        return cast(Tensor, self.synthesis(ws, noise_mode))
