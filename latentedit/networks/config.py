@@ -56,7 +56,8 @@ class GeneratorConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GeneratorConfig:
         """Read what `to_dict` wrote, through JSON or not; lists become tuples."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**known)
 
 
 def block_channels(img_resolution: int, channel_base: int, channel_max: int) -> tuple[int, ...]:

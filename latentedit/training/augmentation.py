@@ -40,4 +40,5 @@ def cut_out(images: Tensor, share: float = 1 / 2) -> Tensor:
     centre = torch.randint(side + 1, [2, len(images), 1], device=images.device)
     inside = (torch.arange(side, device=images.device) + 0.5 - centre).abs() < side * share / 2  # [2, N, R]
     square = inside[0][:, :, None] & inside[1][:, None, :]
-    return images * ~square[:, None]
+    outside: Tensor = ~square[:, None]
+    return images * outside

@@ -1,0 +1,1 @@
+"""The bundled directions, data only: <generator>/<name>.safetensors and an index.json beside them."""

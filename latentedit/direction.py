@@ -1,0 +1,143 @@
+"""Directions in W: their algebra, their units, and conditioning by subspace projection."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from latentedit.errors import InputError
+
+Unit = Literal["raw", "sigma", "flat"]
+UNITS: tuple[Unit, ...] = ("raw", "sigma", "flat")
+SMALLEST_SHARE = 0.01  # less of a direction than this is noise of its fit
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """A direction in latent space: one row of `vector` [len(layers), w_dim] (float64) for each layer it moves.
+
+    `sigma` is the standard deviation of W's population along it, in units of `vector`, or None
+    where nobody measured it; `generator` the fingerprint of the network it belongs to, or None for
+    a foreign file; `provenance` says how it was found, as plain JSON values.
+    """
+
+    name: str
+    vector: Tensor
+    layers: tuple[int, ...]
+    unit: Unit = "raw"  # what an alpha counts where the user names no unit
+    sigma: float | None = None
+    generator: str | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.vector.ndim != 2 or len(self.vector) != len(self.layers):
+            raise InputError(
+                f"direction {self.name}: vector of shape {list(self.vector.shape)} for {len(self.layers)} layers"
+            )
+        if not torch.isfinite(self.vector).all() or not self.vector.any():
+            raise InputError(f"direction {self.name}: its vector is zero or not finite, make it anew")
+        object.__setattr__(self, "vector", self.vector.detach().cpu().double())
+
+    @property
+    def space(self) -> Literal["w", "w+"]:
+        """`w` where all rows are equal, `w+` where they differ."""
+        return "w" if bool((self.vector == self.vector[0]).all()) else "w+"
+
+    @property
+    def norm(self) -> float:
+        """The norm over all rows together: sqrt(len(layers)) for unit rows."""
+        return float(self.vector.norm())
+
+    def normalized(self) -> Direction:
+        """Scale to a root-mean-square row norm of 1; W directions get unit rows. sigma follows."""
+        scale = math.sqrt(len(self.layers)) / self.norm
+        sigma = None if self.sigma is None else self.sigma / scale
+        return replace(self, vector=self.vector * scale, sigma=sigma)
+
+    def coordinate(self, ws: Tensor) -> Tensor:
+        """Read how far latents lie along the direction, <ws, v> / <v, v>: [..., num_ws, w_dim] -> [...]."""
+        rows = ws[..., list(self.layers), :].double()
+        vector = self.vector.to(ws.device)
+        return (rows * vector).sum(dim=[-2, -1]) / vector.square().sum()
+
+    def calibrated(self, ws: Tensor) -> Direction:
+        """Measure sigma on a population without truncation: ws [N, num_ws, w_dim]."""
+        return replace(self, sigma=float(self.coordinate(ws).std()))
+
+    def condition_on(
+        self, conditions: Sequence[Direction], per_layer: bool = False, name: str | None = None
+    ) -> Direction:
+        """Project off the span of all conditions at once, n - C^T (C C^T)^-1 C n, and normalise.
+
+        Flattened over the layers, or `per_layer`, each row off the conditions' rows of that layer.
+        The result is orthogonal to each condition; `provenance["kept"]` is the share of the norm
+        that was left. Raises InputError if next to nothing is. sigma must be measured anew.
+        Source: Shen et al. 2020, "Interpreting the latent space of GANs", section 3.2.
+        """
+        if not conditions:
+            raise InputError(f"direction {self.name}: no condition to project off, name at least one")
+        names = [condition.name for condition in conditions]
+        vector = self._without(torch.stack([self._aligned(condition) for condition in conditions]), per_layer)
+        kept = float(vector.norm() / self.vector.norm())
+        if kept < SMALLEST_SHARE:
+            raise InputError(f"{self.name} without {', '.join(names)}: only {kept:.1%} is left, drop a condition")
+        provenance = {
+            "method": "subspace projection, " + ("layer by layer" if per_layer else "flattened"),
+            "parents": [self.name, *names],
+            "kept": kept,
+            "parent_provenance": self.provenance,
+        }
+        name = name or f"{self.name}_without_{'_'.join(names)}"
+        return replace(self, name=name, vector=vector, sigma=None, provenance=provenance).normalized()
+
+    def _without(self, conditions: Tensor, per_layer: bool) -> Tensor:
+        """Project the vector off conditions [K, L, D]: -> [L, D]."""
+        if per_layer:
+            rows = [_project_off(row, conditions[:, i]) for i, row in enumerate(self.vector)]
+            return torch.stack(rows)
+        return _project_off(self.vector.flatten(), conditions.flatten(1)).reshape_as(self.vector)
+
+    def _aligned(self, condition: Direction) -> Tensor:
+        """Bring a condition to this direction's layers, zero where it has none: -> [L, D]."""
+        if condition.vector.shape[1] != self.vector.shape[1]:
+            raise InputError(
+                f"direction {condition.name} has width {condition.vector.shape[1]}, "
+                f"{self.name} {self.vector.shape[1]}: they belong to different generators"
+            )
+        check_same_generator(condition.name, condition.generator, self.generator)
+        row_of = dict(zip(condition.layers, condition.vector, strict=True))
+        zero = torch.zeros_like(self.vector[0])
+        return torch.stack([row_of.get(layer, zero) for layer in self.layers])
+
+
+def _project_off(vector: Tensor, conditions: Tensor, rank_tolerance: float = 1e-8) -> Tensor:
+    """Remove from a vector [D] its part in the span of conditions [K, D], of whatever rank."""
+    norms = conditions.norm(dim=1, keepdim=True)
+    unit = conditions[norms[:, 0] > 0] / norms[norms[:, 0] > 0]
+    if len(unit) == 0:
+        return vector
+    _, singular, basis = torch.linalg.svd(unit, full_matrices=False)
+    basis = basis[singular > rank_tolerance * singular[0]]  # [rank, D], orthonormal
+    for _ in range(2):  # the second pass removes what rounding left
+        vector = vector - basis.t() @ (basis @ vector)
+    return vector
+
+
+def check_same_generator(name: str, found: str | None, wanted: str | None) -> None:
+    """Raise InputError if a direction belongs to another generator; None fits any."""
+    if found is not None and wanted is not None and found != wanted:
+        raise InputError(
+            f"direction {name} belongs to generator {found[:12]}, not to {wanted[:12]}: "
+            "find it anew, or pass --any-generator (any_generator=True) to use it all the same"
+        )
+
+
+def cosine(one: Direction, other: Direction) -> float:
+    """Compute the cosine of two directions over the layers of the first."""
+    a, b = one.vector.flatten(), one._aligned(other).flatten()
+    return float(a @ b / (a.norm() * b.norm()).clamp_min(1e-300))

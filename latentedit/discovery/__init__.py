@@ -1,0 +1,4 @@
+"""Finding directions: one method a file."""
+
+from latentedit.discovery.discover import METHODS as METHODS
+from latentedit.discovery.discover import discover as discover

@@ -1,0 +1,91 @@
+"""The edit itself: w + alpha * direction, its units, and sweeps over alpha."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from latentedit.direction import UNITS, Direction, Unit
+from latentedit.errors import InputError
+
+
+def edit(
+    ws: Tensor,
+    direction: Direction,
+    alpha: float,
+    layers: Sequence[int] | None = None,
+    unit: Unit | None = None,
+) -> Tensor:
+    """Compute w + alpha * w*, relative to where ws stand: [..., num_ws, w_dim] -> same.
+
+    `layers` narrows the edit to some of the direction's own layers. `unit` says what alpha counts:
+    `raw` rows of the vector as it is, `sigma` standard deviations of W's population along it,
+    `flat` the vector scaled to unit norm over all its layers together (the memorability paper's);
+    default is the direction's own. Apply it after truncation.
+    """
+    if ws.shape[-1] != direction.vector.shape[1] or ws.shape[-2] <= max(direction.layers):
+        raise InputError(
+            f"direction {direction.name} moves layers up to {max(direction.layers)} of width "
+            f"{direction.vector.shape[1]}, the latents are {list(ws.shape[-2:])}: they belong to different generators"
+        )
+    moved = [i for i, layer in enumerate(direction.layers) if layers is None or layer in layers]
+    if not moved:
+        raise InputError(f"layers {layers}: direction {direction.name} moves none of them, only {direction.layers}")
+    rows = [direction.layers[i] for i in moved]
+    step = direction.vector[moved] * to_raw(direction, alpha, unit)
+    edited = ws.clone()
+    edited[..., rows, :] += step.to(ws)
+    return edited
+
+
+def to_raw(direction: Direction, alpha: float, unit: Unit | None = None) -> float:
+    """Convert an alpha in some unit to multiples of the direction's vector."""
+    if not math.isfinite(alpha):
+        raise InputError(f"alpha {alpha} is not a finite number: give one such as 3 or -1.5")
+    return alpha * _raw_per_unit(direction, unit or direction.unit)
+
+
+def convert_alpha(direction: Direction, alpha: float, unit: Unit | None = None) -> dict[Unit, float]:
+    """Express an alpha in every unit that the direction knows."""
+    raw = to_raw(direction, alpha, unit)
+    known = [u for u in UNITS if u != "sigma" or direction.sigma]
+    return {u: raw / _raw_per_unit(direction, u) for u in known}
+
+
+def _raw_per_unit(direction: Direction, unit: Unit) -> float:
+    """How many vectors one step of a unit is."""
+    if unit == "raw":
+        return 1.0
+    if unit == "flat":
+        return 1 / direction.norm
+    if not direction.sigma:
+        raise InputError(f"unit sigma: nobody measured sigma of direction {direction.name}, use raw or flat")
+    return direction.sigma
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Latents moved by every alpha: ws [N, num_alphas, num_ws, w_dim]."""
+
+    ws: Tensor
+    direction: Direction
+    alphas: tuple[float, ...]
+    unit: Unit
+
+
+def sweep(
+    ws: Tensor,
+    direction: Direction,
+    alphas: Sequence[float],
+    layers: Sequence[int] | None = None,
+    unit: Unit | None = None,
+) -> Sweep:
+    """Edit every latent by every alpha: ws [N, num_ws, w_dim] -> Sweep of [N, num_alphas, num_ws, w_dim]."""
+    if not alphas:
+        raise InputError("a sweep needs at least one alpha")
+    moved = torch.stack([edit(ws, direction, alpha, layers, unit) for alpha in alphas], dim=-3)
+    return Sweep(moved, direction, tuple(float(alpha) for alpha in alphas), unit or direction.unit)

@@ -1,0 +1,115 @@
+"""Latents to images, and images to labelled pictures that a person looks at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from tqdm import tqdm
+
+from latentedit.errors import InputError
+from latentedit.networks import Generator, NoiseMode
+
+INK, PAPER, FAINT = (28, 28, 30), (255, 255, 255), (110, 110, 115)
+SMALLEST_CELL = 192  # pixels: smaller faces are enlarged in grids
+
+
+@torch.no_grad()
+def render(
+    generator: Generator,
+    ws: Tensor,
+    noise_mode: NoiseMode = "const",
+    chunk: int = 8,
+    quiet: bool = True,
+) -> Tensor:
+    """Render latents: [..., num_ws, w_dim] -> [..., 3, H, W] in [-1, 1].
+
+    Peak memory is bounded by `chunk` faces; `quiet=False` shows a progress bar.
+    """
+    flat = ws.reshape(-1, *ws.shape[-2:])
+    starts = tqdm(range(0, len(flat), chunk), desc="rendering", disable=quiet)
+    images = [generator.synthesis(flat[i : i + chunk], noise_mode).clamp(-1, 1) for i in starts]
+    if not images:
+        raise InputError("no latents to render: the batch is empty")
+    stacked = torch.cat(images)
+    return stacked.reshape(*ws.shape[:-2], *stacked.shape[1:])
+
+
+def to_pixels(image: Tensor) -> np.ndarray:
+    """Quantise one image: [C, H, W] in [-1, 1] -> uint8 [H, W, 3]."""
+    pixels = ((image.detach().cpu().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    rgb = pixels[:3] if len(pixels) >= 3 else pixels[:1].expand(3, -1, -1)
+    return rgb.permute(1, 2, 0).numpy()
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """Make a picture: [C, H, W] in [-1, 1] -> RGB image."""
+    return Image.fromarray(to_pixels(image))
+
+
+def save_image(image: Image.Image, path: Path) -> None:
+    """Write a PNG, whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        image.save(temporary, format="PNG")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def image_grid(
+    images: Tensor,
+    captions: Sequence[Sequence[str]] | None = None,
+    column_labels: Sequence[str] | None = None,
+    row_labels: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Image.Image:
+    """Lay images out with words around them: [rows, columns, 3, H, W] or [columns, 3, H, W] -> one picture.
+
+    `captions` stand under each image, labels above the columns and left of the rows. Faces smaller
+    than 192 pixels are enlarged.
+    """
+    if images.ndim == 4:
+        images = images[None]
+    num_rows, num_columns, side = images.shape[0], images.shape[1], max(images.shape[-1], SMALLEST_CELL)
+    small, large = _font(side / 13), _font(side / 11)
+    gap, line = max(4, side // 32), round(side / 9)
+    left = gap + (max(round(small.getlength(label)) for label in row_labels) + 2 * gap if row_labels else 0)
+    top = gap + (line + 2 * gap if title else 0) + (line + gap if column_labels else 0)
+    step_x, step_y = side + gap, side + gap + (line + gap if captions else 0)
+    picture = Image.new("RGB", (left + num_columns * step_x, top + num_rows * step_y), PAPER)
+    draw = ImageDraw.Draw(picture)
+    if title:
+        draw.text((left, gap + line), title, INK, _fit(title, large, picture.width - left - gap), anchor="lm")
+    for j, label in enumerate(column_labels or []):
+        draw.text((left + j * step_x + side // 2, top - gap), label, FAINT, _fit(label, small, side), anchor="ms")
+    for i in range(num_rows):
+        y = top + i * step_y
+        if row_labels:
+            draw.text((left - gap, y + side // 2), row_labels[i], FAINT, small, anchor="rm")
+        for j in range(num_columns):
+            x = left + j * step_x
+            face = to_pil(images[i, j])
+            picture.paste(face.resize((side, side), Image.Resampling.BICUBIC) if face.width != side else face, (x, y))
+            if captions:
+                caption = captions[i][j]
+                draw.text((x + side // 2, y + side + gap), caption, INK, _fit(caption, small, side), anchor="mt")
+    return picture
+
+
+def _font(size: float) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    if not isinstance(font, ImageFont.FreeTypeFont):  # Pillow without FreeType has one tiny bitmap font
+        raise InputError("this Pillow was built without FreeType: install Pillow's own wheel to draw labels")
+    return font
+
+
+def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> ImageFont.FreeTypeFont:
+    """Shrink the font until the text is no wider than `width`."""
+    length = font.getlength(text)
+    return font if length <= width else font.font_variant(size=font.size * width / length)

@@ -1,0 +1,44 @@
+"""Install latentedit: `pip install -c constraints.txt .`"""
+
+from setuptools import find_packages, setup
+
+TEST = [
+    "pytest",
+    "hypothesis",
+    "ruff",
+    "mypy",
+    "import-linter",
+    "nbclient",
+    "ipykernel",
+    "types-requests",
+    "types-tqdm",
+]
+
+setup(
+    name="latentedit",
+    version="0.1.0",
+    description="Edit faces in the latent space of StyleGAN, and prove what the edit did",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=find_packages(include=["latentedit*", "stylegan_ops*", "directions*"]),
+    package_data={
+        "latentedit": ["py.typed", "assets/*"],
+        "stylegan_ops": ["csrc/*"],
+        "directions": ["*/*.safetensors", "*/*.json", "*/*.md"],
+    },
+    install_requires=[
+        "torch>=2.6",
+        "ninja",
+        "numpy>=1.26",
+        "safetensors",
+        "scikit-learn",
+        "pillow>=10.1",
+        "imageio",
+        "requests",
+        "tqdm",
+    ],
+    extras_require={"test": TEST},
+    entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
+)
