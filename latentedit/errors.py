@@ -1,5 +1,26 @@
-"""The one exception for a user's mistakes."""
+"""The one exception for what the user can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """A user's mistake: one line that repeats the input and says the mend."""
+    """A mistake in the user's input: one line that repeats the input and says the mend."""
+
+
+@contextmanager
+def about(subject: object) -> Iterator[None]:
+    """Put the file or setting at fault in front of an InputError or OSError raised inside, as one InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{subject}: {error.strerror or _one_line(error)}") from error
+    except InputError as error:
+        raise InputError(f"{subject}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    """Make the text fit for a terminal: files put line breaks and escape codes into names."""
+    return "".join(char if char.isprintable() else "?" for char in " ".join(str(error).split()))

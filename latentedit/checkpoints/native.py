@@ -1,0 +1,75 @@
+"""The project's own checkpoint: one safetensors file whose header says what the generator is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latentedit.checkpoints.checkpoint import Checkpoint, build_generator
+from latentedit.checkpoints.fingerprint import fingerprint
+from latentedit.checkpoints.inference import infer_config
+from latentedit.checkpoints.records import read_record, save_record
+from latentedit.errors import InputError
+from latentedit.networks import Generator, GeneratorConfig
+
+KIND = "generator"
+UNSHAPED = ("embed_features", "layer_features", "lr_multiplier", "w_avg_beta", "conv_clamp", "resample_filter")
+
+
+def save_generator(
+    path: str | Path,
+    generator: Generator,
+    source: str | None = None,
+    licence: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    card: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a generator to one safetensors file, whole or not at all.
+
+    `dtype` torch.float16 halves the file. Rounding makes it another generator: the header holds
+    the fingerprint of the weights as stored. `card` is free text and numbers, fit for JSON.
+    """
+    state = {name: tensor.to(dtype) for name, tensor in generator.state_dict().items()}
+    header = {
+        "kind": KIND,
+        "config": generator.config.to_dict(),
+        "source": source,
+        "licence": licence,
+        "fingerprint": fingerprint(state),
+        "card": dict(card or {}),
+    }
+    save_record(path, state, header)
+
+
+def read(path: Path) -> Checkpoint:
+    """Read what `save_generator` wrote; the weights are float32 whatever the file's dtype."""
+    state, header = read_record(path)
+    if header.get("kind") != KIND:
+        raise InputError(f"holds a {header.get('kind')!r}, not a generator")
+    generator = build_generator(_reconcile(infer_config(state), header.get("config")), state)
+    found = fingerprint(generator)
+    if found != header.get("fingerprint"):
+        raise InputError(f"its weights are not those it was saved with (fingerprint {found[:12]}): fetch it again")
+    return Checkpoint(
+        generator,
+        "latentedit",
+        found,
+        source=header.get("source"),
+        licence=header.get("licence"),
+        card=header.get("card") or {},
+    )
+
+
+def _reconcile(inferred: GeneratorConfig, stated: object) -> GeneratorConfig:
+    """Hold the header's config against what the tensors say."""
+    try:
+        config = GeneratorConfig.from_dict(dict(stated))  # type: ignore[call-overload]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"damaged: its config is none ({error})") from error
+    if config != replace(inferred, **{key: getattr(config, key) for key in UNSHAPED}):
+        raise InputError("damaged: its config contradicts its tensors")
+    return config

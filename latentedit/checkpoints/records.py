@@ -1,0 +1,64 @@
+"""The project's own files: tensors with a JSON header, in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from latentedit.errors import InputError, about
+
+HEADER_KEY = "latentedit"
+RECORD_VERSION = 1
+
+
+def save_record(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON header to one safetensors file, whole or not at all.
+
+    The file is written under a temporary name beside `path` and then renamed. Raises InputError
+    where that fails, as on a full disk.
+    """
+    path = Path(path)
+    metadata = {HEADER_KEY: json.dumps({**header, "record_version": RECORD_VERSION})}
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    content = safetensors.torch.save(plain, metadata)
+    with about(path):
+        try:
+            temporary.write_bytes(content)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def load_record(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and the header that `save_record` wrote."""
+    with about(path):
+        return read_record(Path(path))
+
+
+def read_record(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Do the work of `load_record`; errors don't name the path."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = _parse_header(file.metadata() or {})
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise InputError(f"no safetensors file, or one cut short ({error}): fetch it again") from error
+
+
+def _parse_header(metadata: dict[str, str]) -> dict[str, Any]:
+    try:
+        header = json.loads(metadata[HEADER_KEY])
+        version = header.pop("record_version")
+    except (KeyError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError("a safetensors file without latentedit's header: latentedit did not write it") from error
+    if version != RECORD_VERSION:
+        raise InputError(f"record version {version!r}, this latentedit reads {RECORD_VERSION}: update latentedit")
+    return dict(header)

@@ -1,0 +1,163 @@
+"""Read a pickle without running any of it: what it wants called is written down, never called.
+
+An unpickler's dangers are the functions it calls and the attributes it sets. Here every name
+becomes an inert `Name`, every call an inert `Call`, and only plain containers are real. Names
+outside a short list are refused all the same: a file that needs them is no checkpoint we know.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import pickletools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentedit.checkpoints.archive import load_archive
+from latentedit.errors import InputError
+
+CONTAINERS: dict[str, type] = {
+    "builtins.dict": dict,
+    "builtins.set": set,
+    "__builtin__.set": set,  # as Python 2 calls it
+    "collections.OrderedDict": dict,
+    "dnnlib.util.EasyDict": dict,
+}
+NAMES = {
+    "torch_utils.persistence._reconstruct_persistent_obj",
+    "torch._utils._rebuild_parameter",
+    "torch._utils._rebuild_tensor_v2",
+    "torch.storage._load_from_bytes",
+    "numpy.dtype",
+    "numpy.ndarray",
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "_codecs.encode",
+}
+NUMBERS = ("f4", "f8", "i4", "i8", "b1")  # little-endian, as every machine that trains writes them
+
+
+class Call:
+    """A call that a pickle asked for, written down: the function's name, the arguments, the state set after."""
+
+    __match_args__ = ("name", "args")
+
+    def __init__(self, name: str, args: tuple[Any, ...]) -> None:
+        self.name, self.args = name, args
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class Name:
+    """A function that a pickle named. Calling it only writes the call down."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, *args: Any) -> Call:
+        return Call(self.name, args)
+
+    def __setstate__(self, state: Any) -> None:
+        raise InputError(f"refused: it sets attributes of the function {self.name!r}; none of its code was run")
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        """Look the name up among the allowed ones only; dots in it lead nowhere."""
+        full = f"{module}.{name}"
+        if full in CONTAINERS:
+            return CONTAINERS[full]
+        if full in NAMES:
+            return Name(full)
+        if module.startswith("dnnlib.tflib"):
+            raise InputError("a TensorFlow pickle: convert it to PyTorch with legacy.py from NVIDIA's stylegan3 first")
+        raise InputError(f"refused: it asks for {full[:80]!r}, which no checkpoint needs; none of its code was run")
+
+
+def unpickle(path: Path) -> object:
+    """Return what a pickle holds: plain values and containers as they are, everything else as `Call`."""
+    with path.open("rb") as file:
+        try:
+            _scan(file)
+            file.seek(0)
+            return _Unpickler(file).load()
+        except (InputError, OSError):
+            raise
+        except Exception as error:  # the pickle machine raises a dozen types on a damaged file
+            raise InputError(f"a damaged pickle, cut short or no pickle at all ({_first_line(error)})") from error
+
+
+def _scan(file: BinaryIO) -> None:
+    """Refuse, before the pickle machine starts, the two opcodes that find_class cannot guard.
+
+    EXT takes objects from a table of the running process, and PUT with a huge index makes the
+    machine allocate as much memory as the index says.
+    """
+    for count, (opcode, arg, _) in enumerate(pickletools.genops(file)):
+        if opcode.name.startswith("EXT"):
+            raise InputError(f"refused: it uses extension code {arg}, which no checkpoint needs")
+        if opcode.name.endswith("PUT") and isinstance(arg, int) and arg > count:
+            raise InputError("refused: a damaged pickle, or one made to exhaust the memory")
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:80] if str(error).strip() else 'no detail'}"
+
+
+def rebuild_tensor(value: object) -> Tensor:
+    """Make the tensor that a `Call` describes: of the shape it says, on the CPU."""
+    match value:
+        case Call("torch._utils._rebuild_parameter", (data, *_)):
+            value = data
+    match value:
+        case Call("torch._utils._rebuild_tensor_v2", (storage, int(offset), tuple(size), tuple(stride), *_)):
+            return _view(_rebuild_storage(storage), offset, size, stride)
+    raise InputError("damaged: a parameter in it is no plain tensor")
+
+
+def _view(flat: Tensor, offset: int, size: Iterable[int], stride: Iterable[int]) -> Tensor:
+    """Lay a shape over a storage, within its bounds: [n] -> [*size]."""
+    try:
+        return flat.as_strided(tuple(size), tuple(stride), offset)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError("damaged: a tensor in it reaches beyond its storage") from error
+
+
+def _rebuild_storage(value: object) -> Tensor:
+    """Decode a storage, itself a small torch.save file: bytes -> [n]."""
+    match value:
+        case Call("torch.storage._load_from_bytes", (data,)):
+            storage = load_archive(io.BytesIO(_rebuild_bytes(data)))
+            if isinstance(storage, torch.storage.TypedStorage):
+                return torch.empty(0, dtype=storage.dtype).set_(storage)
+    raise InputError("damaged: a tensor in it has no storage")
+
+
+def _rebuild_bytes(value: object) -> bytes:
+    match value:
+        case bytes():
+            return value
+        case Call("_codecs.encode", (str(text), "latin1")):  # how protocol 2 spells bytes
+            return text.encode("latin1")
+    raise InputError("damaged: bytes expected in it")
+
+
+def rebuild_number(value: object) -> object:
+    """Turn a written-down numpy number into a plain one; anything else comes back as it is."""
+    match value:
+        case Call(
+            "numpy.core.multiarray.scalar" | "numpy._core.multiarray.scalar", (Call("numpy.dtype", (code, *_)), data)
+        ) if code in NUMBERS:
+            dtype, raw = np.dtype(code), _rebuild_bytes(data)
+            if len(raw) == dtype.itemsize:
+                return np.frombuffer(raw, dtype)[0].item()
+    return value
