@@ -6,3 +6,5 @@ from latentedit.checkpoints.loading import load_generator_file as load_generator
 from latentedit.checkpoints.native import save_generator as save_generator
 from latentedit.checkpoints.records import load_record as load_record
 from latentedit.checkpoints.records import save_record as save_record
+from latentedit.checkpoints.zoo import load_checkpoint as load_checkpoint
+from latentedit.checkpoints.zoo import load_generator as load_generator

@@ -1,0 +1,99 @@
+"""`latentedit apply`: move faces along a direction and show what became of them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latentedit.cli import arguments, printing
+from latentedit.direction import Direction
+from latentedit.editing import convert_alpha, edit
+from latentedit.latents import save_latents
+from latentedit.ranges import format_ranges
+from latentedit.rendering import image_grid, render, to_pil
+from latentedit.reporting import staged, write_run
+from latentedit.scoring import Scorer, score
+
+EXAMPLES = """\
+  latentedit apply --direction w_sq --alpha 3
+  latentedit apply --direction smile --alpha -2 --seeds 0-3,7 --layers 4-7
+  latentedit apply --network ffhq.pkl --direction age.npy --alpha 3 --latents projected_w.npz
+"""
+
+
+def add_parser(commands: arguments.Commands) -> None:
+    """Add the command to the parser."""
+    parser = arguments.add_command(commands, "apply", run, "move faces along a direction: w + alpha * w*", EXAMPLES)
+    arguments.add_direction(parser)
+    parser.add_argument("--alpha", type=arguments.parse_number, required=True, help="how far; negative: the other way")
+    arguments.add_faces(parser, seeds="0")
+    arguments.add_network(parser)
+    arguments.add_scorer(parser)
+    arguments.add_output(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Edit, render, score, write and print."""
+    checkpoint = arguments.open_network(args)
+    direction, layers = arguments.open_direction(args, checkpoint)
+    scorer = arguments.open_scorer(args)
+    ws, names = arguments.open_faces(args, checkpoint)
+    edited = edit(ws, direction, args.alpha, layers, args.unit)
+    pairs = render(checkpoint.generator, torch.stack([ws, edited], dim=1), args.noise_mode, quiet=args.quiet)
+    faces = _describe_faces(names, f"{direction.name}{args.alpha:+g}", scorer, pairs)
+    facts = {
+        "network": printing.describe_network(args.network, checkpoint),
+        "direction": printing.describe_direction(direction),
+        "alpha": convert_alpha(direction, args.alpha, args.unit),
+        "layers": format_ranges(layers),
+        "truncation_psi": args.trunc if args.latents is None else None,
+        "scorer": scorer and scorer.name,
+        "faces": faces,
+    }
+    with staged(args.outdir) as folder:
+        for face, pair in zip(faces, pairs, strict=True):
+            to_pil(pair[0]).save(folder / face["before"])
+            to_pil(pair[1]).save(folder / face["after"])
+        save_latents(folder / "latents.npz", edited, fingerprint=checkpoint.fingerprint)
+        _draw_strip(pairs, faces, scorer, direction, args.alpha).save(folder / "strip.png")
+        write_run(folder, **facts)
+    lines = [
+        printing.network_line(args.network, checkpoint),
+        printing.alpha_line(direction, facts["alpha"], facts["layers"]),
+        *(_face_line(face, scorer) for face in faces),
+        f"written    {args.outdir / 'strip.png'} and {2 * len(faces) + 2} files beside it",
+    ]
+    printing.announce(args, facts, lines)
+
+
+def _describe_faces(names: list[str], suffix: str, scorer: Scorer | None, pairs: Tensor) -> list[dict[str, Any]]:
+    """List each face's files and scores: pairs [N, 2, 3, H, W]."""
+    faces: list[dict[str, Any]] = [
+        {"name": name, "before": f"{name}.png", "after": f"{name}_{suffix}.png"} for name in names
+    ]
+    if scorer is not None:
+        for face, (before, after) in zip(faces, score(scorer, pairs).tolist(), strict=True):
+            face |= {"score_before": before, "score_after": after}
+    return faces
+
+
+def _draw_strip(
+    pairs: Tensor, faces: list[dict[str, Any]], scorer: Scorer | None, direction: Direction, alpha: float
+) -> Any:
+    """Draw every face before and after: pairs [N, 2, 3, H, W] -> picture."""
+    captions = None
+    if scorer is not None:
+        captions = [[f"{face[key]:.1f}" for key in ("score_before", "score_after")] for face in faces]
+    labels = ["before", f"{direction.name} {alpha:+g}"]
+    return image_grid(pairs, captions, labels, [face["name"] for face in faces], scorer and f"{scorer.name}")
+
+
+def _face_line(face: dict[str, Any], scorer: Scorer | None) -> str:
+    """Write one face's scores on one line."""
+    if scorer is None:
+        return f"{face['name']:10} {face['after']}"
+    before, after = face["score_before"], face["score_after"]
+    return f"{face['name']:10} {scorer.name} {before:.1f} -> {after:.1f} ({after - before:+.1f})"

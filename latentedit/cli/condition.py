@@ -1,0 +1,63 @@
+"""`latentedit condition`: project a direction off others, and keep the result under a name."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from latentedit.cli import arguments, printing
+from latentedit.direction import cosine
+from latentedit.discovery import calibrate
+from latentedit.library import check_name, load_direction, save_direction, store_direction
+
+EXAMPLES = """\
+  latentedit condition w_sq --without smile --name cond_smile
+  latentedit condition w_sq --without smile age gender --per-layer --name memorable_only --out memorable_only.safetensors
+"""
+
+
+def add_parser(commands: arguments.Commands) -> None:
+    """Add the command to the parser."""
+    parser = arguments.add_command(commands, "condition", run, "project a direction off the span of others", EXAMPLES)
+    parser.add_argument("direction", help="a name of `latentedit directions list`, or a file")
+    parser.add_argument("--without", nargs="+", required=True, metavar="DIRECTION", help="what it shall leave alone")
+    parser.add_argument("--name", required=True, help="the new direction's name")
+    parser.add_argument("--per-layer", action="store_true", help="layer by layer instead of flattened (same in W)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write this .safetensors, not to your own library")
+    parser.add_argument("--any-generator", action="store_true", help="take directions of another generator all the same")
+    arguments.add_network(parser)
+    arguments.add_output(parser, outdir=None)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Load, project, calibrate, save and print."""
+    check_name(args.name)
+    checkpoint = arguments.open_network(args)
+    names = [args.direction, *args.without]
+    direction, *others = (load_direction(name, checkpoint.generator, args.any_generator) for name in names)
+    if args.any_generator:
+        direction, *others = (replace(d, generator=checkpoint.fingerprint) for d in (direction, *others))
+    conditioned = calibrate(direction.condition_on(others, args.per_layer, args.name), checkpoint.generator)
+    if args.out is None:
+        path = store_direction(conditioned, checkpoint.fingerprint)
+    else:
+        path = args.out
+        save_direction(conditioned, path)
+    before = {other.name: cosine(direction, other) for other in others}
+    after = {other.name: cosine(conditioned, other) for other in others}
+    facts = {
+        **printing.describe_direction(conditioned),
+        "kept": conditioned.provenance["kept"],
+        "cosines_before": before,
+        "cosines_after": after,
+        "file": str(path),
+    }
+    rows = [[name, f"{before[name]:+.3f}", f"{after[name]:+.1e}"] for name in before]
+    lines = [
+        f"direction  {conditioned.name}: {direction.name} without {', '.join(before)}",
+        f"kept       {conditioned.provenance['kept']:.1%} of its norm, sigma {conditioned.sigma:.3g}",
+        *printing.table(["cosine with", "before", "after"], rows),
+        f"written    {path}",
+    ]
+    printing.announce(args, facts, lines)

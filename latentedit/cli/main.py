@@ -1,0 +1,61 @@
+"""`latentedit COMMAND ...`: choose the command, and turn mistakes into one line and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn
+
+from latentedit.cli import apply, condition, directions, inspect, score, sweep, train
+from latentedit.errors import InputError, one_line
+
+COMMANDS = (apply, sweep, condition, score, inspect, directions, train)
+EXAMPLES = """examples:
+  latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
+  latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
+  latentedit condition w_sq --without smile --name cond_smile
+  latentedit directions list
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {one_line(message)} ({self.prog} --help shows examples)\n")
+
+
+def build_parser() -> Parser:
+    """Make the parser of all commands."""
+    parser = Parser(
+        prog="latentedit",
+        description="Edit faces in the latent space of StyleGAN, and prove what the edit did.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"latentedit {version('latentedit')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, 2 for a mistake of the user's, 130 for an interrupt."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except (InputError, OSError) as error:
+        print(f"latentedit {parsed.command}: {one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"latentedit {parsed.command}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

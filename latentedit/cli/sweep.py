@@ -1,0 +1,107 @@
+"""`latentedit sweep`: a labelled grid, rows = faces, columns = alphas."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from latentedit.cli import arguments, printing
+from latentedit.direction import Direction
+from latentedit.editing import convert_alpha, sweep
+from latentedit.errors import InputError
+from latentedit.ranges import format_ranges
+from latentedit.rendering import image_grid, render
+from latentedit.reporting import staged, write_run
+from latentedit.scoring import score
+
+EXAMPLES = """\
+  latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
+  latentedit sweep --direction smile --seeds 5 --unit sigma --scorer omi:happy
+"""
+
+
+def add_parser(commands: arguments.Commands) -> None:
+    """Add the command to the parser."""
+    parser = arguments.add_command(commands, "sweep", run, "show faces at many alphas in one labelled grid", EXAMPLES)
+    arguments.add_direction(parser)
+    number = arguments.parse_number
+    parser.add_argument("--start", "--start-distance", type=number, default=-3.0, help="first alpha (default -3)")
+    parser.add_argument("--end", "--end-distance", type=number, default=3.0, help="last alpha (default 3)")
+    parser.add_argument("--steps", type=int, default=7, help="how many alphas (default 7)")
+    arguments.add_faces(parser, seeds="0-3")
+    arguments.add_network(parser)
+    arguments.add_scorer(parser)
+    arguments.add_output(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Sweep, render, score, write and print."""
+    alphas = _choose_alphas(args.start, args.end, args.steps)
+    checkpoint = arguments.open_network(args)
+    direction, layers = arguments.open_direction(args, checkpoint)
+    scorer = arguments.open_scorer(args)
+    ws, names = arguments.open_faces(args, checkpoint)
+    swept = sweep(ws, direction, alphas, layers, args.unit)
+    images = render(checkpoint.generator, swept.ws, args.noise_mode, quiet=args.quiet)  # [N, A, 3, H, W]
+    scores = None if scorer is None else score(scorer, images)  # [N, A]
+    facts = {
+        "network": printing.describe_network(args.network, checkpoint),
+        "direction": printing.describe_direction(direction),
+        "alphas": [convert_alpha(direction, alpha, args.unit) for alpha in alphas],
+        "layers": format_ranges(layers),
+        "truncation_psi": args.trunc if args.latents is None else None,
+        "scorer": scorer and scorer.name,
+        "faces": names,
+        "scores": None if scores is None else scores.tolist(),
+    }
+    with staged(args.outdir) as folder:
+        title = f"{direction.name}, alpha in {swept.unit}" + (f", scored by {scorer.name}" if scorer else "")
+        captions = None if scores is None else [[f"{value:.1f}" for value in row] for row in scores.tolist()]
+        labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
+        image_grid(images, captions, labels, names, title).save(folder / "sweep.png")
+        if scores is not None:
+            _write_scores(folder / "scores.csv", names, alphas, scores)
+        write_run(folder, **facts)
+    lines = [
+        printing.network_line(args.network, checkpoint),
+        *_edges(direction, alphas, args),
+        *_score_table(names, labels, scores),
+        f"written    {args.outdir / 'sweep.png'}" + (", scores.csv" if scores is not None else "") + " and run.json",
+    ]
+    printing.announce(args, facts, lines)
+
+
+def _choose_alphas(start: float, end: float, steps: int) -> list[float]:
+    """Space alphas evenly, both ends included."""
+    if not 2 <= steps <= 1000 or start >= end:
+        raise InputError(f"--start {start:g} --end {end:g} --steps {steps}: give start < end and 2 to 1000 steps")
+    return [float(f"{alpha:.6g}") for alpha in np.linspace(start, end, steps)]
+
+
+def _edges(direction: Direction, alphas: list[float], args: argparse.Namespace) -> list[str]:
+    """Write the first and last alpha in every unit."""
+    return [
+        printing.alpha_line(direction, convert_alpha(direction, alpha, args.unit), args.layers)
+        for alpha in (alphas[0], alphas[-1])
+    ]
+
+
+def _score_table(names: list[str], labels: list[str], scores: Tensor | None) -> list[str]:
+    """Lay out the scores, a row a face and a column an alpha."""
+    if scores is None:
+        return []
+    rows = [[name, *(f"{value:.1f}" for value in row)] for name, row in zip(names, scores.tolist(), strict=True)]
+    return printing.table(["alpha", *labels], rows)
+
+
+def _write_scores(path: Path, names: list[str], alphas: list[float], scores: Tensor) -> None:
+    """Write scores.csv: face, alpha, score."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["face", "alpha", "score"])
+        for name, row in zip(names, scores.tolist(), strict=True):
+            writer.writerows([name, alpha, f"{value:.4f}"] for alpha, value in zip(alphas, row, strict=True))
