@@ -194,7 +194,9 @@ def save_state(training: Training, path: Path) -> None:
 
 
 @torch.no_grad()
-def write_snapshot(training: Training, outdir: Path, losses: dict[str, float], rows: int = 4, columns: int = 12) -> None:
+def write_snapshot(
+    training: Training, outdir: Path, losses: dict[str, float], rows: int = 4, columns: int = 12
+) -> None:
     """Write a sheet of samples at psi 0.7 and a line of losses."""
     z = torch.randn(rows * columns, training.config.z_dim, generator=torch.Generator().manual_seed(3))
     average = training.average
