@@ -1,0 +1,78 @@
+"""What an assessor measures in a face: oriented gradients (Dalal & Triggs 2005) and colour, differentiable."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LUMA = (0.299, 0.587, 0.114)  # Rec. 601
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """The features of a face as plain numbers."""
+
+    img_resolution: int = 64  # every face is brought to this size first, so that all are described alike
+    cells: tuple[int, ...] = (4, 8)  # sides of the cells of oriented gradients, in pixels
+    num_orientations: int = 12
+    contrast_floor: float = 0.1  # a block with less contrast than this is not blown up to full strength
+    clip: float = 0.2  # no single edge outvotes its block
+    colour_resolution: int = 32
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and lists, fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FeatureConfig:
+        """Read what `to_dict` wrote, through JSON or not; lists become tuples."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    @property
+    def num_features(self) -> int:
+        """The length of all blocks that `face_features` returns, side by side."""
+        sides = [self.img_resolution // cell for cell in self.cells]
+        return sum(4 * self.num_orientations * (side - 1) ** 2 for side in sides) + 3 * self.colour_resolution**2
+
+
+def face_features(images: Tensor, config: FeatureConfig) -> list[Tensor]:
+    """Describe faces by gradients at each cell size, then colour: [N, 3, H, W] -> blocks [N, features]."""
+    images = resize(images, config.img_resolution)
+    luma = (images * images.new_tensor(LUMA).view(3, 1, 1)).sum(dim=1, keepdim=True)
+    gradients = oriented_gradients(luma, config.num_orientations)
+    histograms = [resize(gradients, config.img_resolution // cell) for cell in config.cells]
+    blocks = [normalize_blocks(cells, config.contrast_floor, config.clip) for cells in histograms]
+    return [block.flatten(1) for block in [*blocks, resize(images, config.colour_resolution)]]
+
+
+def resize(images: Tensor, side: int) -> Tensor:
+    """Resample with a triangle filter that antialiases: [N, C, H, W] -> [N, C, side, side]."""
+    return F.interpolate(images.contiguous(), size=(side, side), mode="bilinear", antialias=True)
+
+
+def oriented_gradients(luma: Tensor, num_orientations: int) -> Tensor:
+    """Split the gradient g by direction, relu(<g, u_k> - |g| cos(2 pi / K)): [N, 1, H, W] -> [N, K, H, W].
+
+    A smooth stand-in for binning by angle, which has no derivative where the image is flat.
+    """
+    padded = F.pad(luma, (1, 1, 1, 1), mode="replicate")
+    dx = padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]
+    dy = padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]
+    length = (dx.square() + dy.square() + 1e-8).sqrt()
+    width = 2 * math.pi / num_orientations
+    angles = torch.arange(num_orientations, device=luma.device, dtype=luma.dtype).view(-1, 1, 1) * width
+    return (dx * angles.cos() + dy * angles.sin() - length * math.cos(width)).relu() / (1 - math.cos(width))
+
+
+def normalize_blocks(cells: Tensor, contrast_floor: float, clip: float) -> Tensor:
+    """Bring each 2 x 2 cells to length one, clip, and again: [N, K, H, W] -> [N, 4 K, H - 1, W - 1]."""
+    blocks = torch.cat([cells[:, :, :-1, :-1], cells[:, :, :-1, 1:], cells[:, :, 1:, :-1], cells[:, :, 1:, 1:]], dim=1)
+    for limit in (clip, 1.0):
+        length = (blocks.square().sum(dim=1, keepdim=True) + contrast_floor**2).sqrt()
+        blocks = (blocks / length).clamp(max=limit)
+    return blocks

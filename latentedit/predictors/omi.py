@@ -1,0 +1,121 @@
+"""The assessor of One Million Impressions (Peterson et al. 2022, PNAS 119(17)): a face to its mean human ratings."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from latentedit.errors import InputError
+from latentedit.predictors.attributes import AttributeScorer
+from latentedit.predictors.features import FeatureConfig, face_features
+
+KIND = "assessor"
+HEADER_KEY, RECORD_VERSION = "latentedit", 1  # as in all of the project's safetensors files
+SMALLEST_SIDE = 32  # pixels: a smaller face shows too little to rate
+
+
+class OmiAssessor(nn.Module):
+    """Rate faces in FFHQ's frame: [..., 3, H, W] in [-1, 1] -> [..., len(attributes)], meant for 0..100.
+
+    Two ridge regressions. The first is linear in the features of the face. The second corrects it
+    through a Gaussian kernel on the first one's ratings, so that traits may act together. Training
+    on mirrored pairs leaves mirror-symmetric weights, so that one look is enough. The regressions
+    run in float64: rounding does not depend on the batch that a face comes in.
+    """
+
+    default_attribute = "memorable"
+    range = (0.0, 100.0)
+    weight: Tensor
+    bias: Tensor
+    center: Tensor
+    scale: Tensor
+    supports: Tensor
+    support_weight: Tensor
+    support_bias: Tensor
+
+    def __init__(self, config: FeatureConfig, attributes: Sequence[str], num_supports: int, gamma: float) -> None:
+        super().__init__()
+        self.name, self.config, self.attributes, self.gamma = "omi", config, tuple(attributes), gamma
+        self.header: dict[str, Any] = {}
+        width = len(self.attributes)
+        self.register_buffer("weight", torch.zeros(width, config.num_features))
+        self.register_buffer("bias", torch.zeros(width))
+        self.register_buffer("center", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+        self.register_buffer("supports", torch.zeros(num_supports, width))
+        self.register_buffer("support_weight", torch.zeros(num_supports, width))
+        self.register_buffer("support_bias", torch.zeros(width))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.ndim < 3 or images.shape[-3] != 3 or min(images.shape[-2:]) < SMALLEST_SIDE:
+            raise InputError(f"images of shape {list(images.shape)}: give [..., 3, H, W] from {SMALLEST_SIDE} px on")
+        flat = images.reshape(-1, *images.shape[-3:]).float()
+        features = torch.cat(face_features(flat, self.config), dim=1).double()
+        linear = features @ self.weight.double().t() + self.bias
+        kernel = gaussian_kernel((linear - self.center) / self.scale, self.supports.double(), self.gamma)
+        ratings = linear + kernel @ self.support_weight.double() + self.support_bias
+        return ratings.float().reshape(*images.shape[:-3], len(self.attributes))
+
+    def scorer(self, attribute: str | None = None) -> AttributeScorer:
+        """Look at one attribute, by default `memorable`."""
+        return AttributeScorer(self, attribute or self.default_attribute)
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> OmiAssessor:
+        """Load what `save` wrote, by default the bundled assessor; `header` says how it was made."""
+        if path is not None:
+            return _read(Path(path))
+        with resources.as_file(resources.files("latentedit") / "assets" / "omi.safetensors") as bundled:
+            return _read(bundled)
+
+    def save(self, path: str | Path, header: Mapping[str, Any]) -> None:
+        """Write one safetensors file with a JSON header, whole or not at all; most weights are float16."""
+        path = Path(path)
+        stated = {"attributes": self.attributes, "config": self.config.to_dict(), "gamma": self.gamma}
+        record = {"record_version": RECORD_VERSION, "kind": KIND, "name": self.name, **stated, **header}
+        tensors = {**self.state_dict(), "weight": self.weight.half()}
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            safetensors.torch.save_file(tensors, temporary, {HEADER_KEY: json.dumps(record)})
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def gaussian_kernel(a: Tensor, b: Tensor, gamma: float) -> Tensor:
+    """Compute exp(-gamma |a_i - b_j|^2 / D): [N, D], [M, D] -> [N, M]."""
+    squares = a.square().sum(dim=1)[:, None] + b.square().sum(dim=1) - 2 * a @ b.t()
+    return (-gamma / a.shape[1] * squares).exp()
+
+
+def _read(path: Path) -> OmiAssessor:
+    """Read and check a record."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[HEADER_KEY])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return _build(header, state)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path} is not an assessor that latentedit wrote: fetch it or train it again") from error
+
+
+def _build(header: dict[str, Any], state: dict[str, Tensor]) -> OmiAssessor:
+    """Make the module that a header and its tensors describe."""
+    if (header["kind"], header["record_version"]) != (KIND, RECORD_VERSION):
+        raise ValueError("another kind of record")
+    config = FeatureConfig.from_dict(header["config"])
+    assessor = OmiAssessor(config, header["attributes"], len(state["supports"]), header["gamma"])
+    assessor.load_state_dict(state)
+    assessor.header = header
+    return assessor.eval()
