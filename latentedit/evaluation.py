@@ -1,4 +1,4 @@
-"""Measure what an edit did: how far each score moved, and how steadily."""
+"""Measure what an edit did: how far each rating moved, and how steadily."""
 
 from __future__ import annotations
 
@@ -8,48 +8,57 @@ from dataclasses import dataclass
 import torch
 from scipy.stats import spearmanr
 from torch import Tensor
+from tqdm import tqdm
 
 from latentedit.direction import Direction
 from latentedit.editing import sweep
 from latentedit.networks import Generator
+from latentedit.predictors import Assessor
 from latentedit.rendering import render
-from latentedit.scoring import Scorer
+
+ALPHAS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 
 
 @dataclass(frozen=True)
 class Effect:
-    """How a sweep moved one score, in standard deviations of the unedited population."""
+    """How a sweep moved one rating, in standard deviations of the population that was not edited."""
 
-    alphas: tuple[float, ...]
-    shifts: tuple[float, ...]  # the mean over faces of (score at alpha - score at 0) / population's SD
-    spearman: float  # the mean over faces of the rank correlation between alpha and score
+    alphas: tuple[float, ...]  # in sigmas of the direction
+    shifts: tuple[float, ...]  # mean over faces of (rating at alpha - rating at 0) / SD
+    spearman: float  # mean over faces of the rank correlation between alpha and rating
+
+
+@torch.no_grad()
+def rate_population(
+    generator: Generator, assessor: Assessor, ws: Tensor, chunk: int = 32, quiet: bool = True
+) -> Tensor:
+    """Render and rate latents in bounded memory: [..., num_ws, w_dim] -> [..., number of attributes]."""
+    flat = ws.reshape(-1, *ws.shape[-2:])
+    bar = tqdm(range(0, len(flat), chunk), desc="rating faces", unit="chunk", disable=quiet)
+    ratings = torch.cat([assessor(render(generator, flat[i : i + chunk])) for i in bar])
+    return ratings.reshape(*ws.shape[:-2], -1)
 
 
 def measure_effects(
     generator: Generator,
+    assessor: Assessor,
     direction: Direction,
     ws: Tensor,
-    scorers: Mapping[str, Scorer],
     population_sd: Mapping[str, float],
-    alphas: Sequence[float] = (-3, -2, -1, 0, 1, 2, 3),
+    alphas: Sequence[float] = ALPHAS,
 ) -> dict[str, Effect]:
-    """Sweep faces along a direction, in its sigmas, and measure each score: ws [N, num_ws, w_dim] -> Effects."""
-    images = render(generator, sweep(ws, direction, alphas, unit="sigma").ws)  # [N, A, 3, H, W]
-    unedited = render(generator, ws)
+    """Sweep faces along a direction and measure each attribute named in `population_sd`: ws [N, num_ws, w_dim]."""
+    unedited = rate_population(generator, assessor, ws)  # [N, K]
+    ratings = rate_population(generator, assessor, sweep(ws, direction, alphas, unit="sigma").ws)  # [N, A, K]
+    column = {name: assessor.attributes.index(name) for name in population_sd}
     return {
-        name: _summarise(scorer(images), scorer(unedited), population_sd[name], alphas)
-        for name, scorer in scorers.items()
+        name: summarise_effect(ratings[..., k], unedited[:, k], population_sd[name], alphas)
+        for name, k in column.items()
     }
 
 
-def _summarise(scores: Tensor, before: Tensor, sd: float, alphas: Sequence[float]) -> Effect:
-    """Reduce scores [N, A] and the unedited ones [N] to an Effect."""
-    shifts = ((scores - before[:, None]) / sd).mean(dim=0)
-    ranks = [float(spearmanr(alphas, row).statistic) for row in scores.cpu()]
+def summarise_effect(ratings: Tensor, unedited: Tensor, sd: float, alphas: Sequence[float]) -> Effect:
+    """Reduce ratings [N, A] and those of the unedited faces [N] to an Effect."""
+    shifts = ((ratings - unedited[:, None]) / sd).mean(dim=0)
+    ranks = [float(spearmanr(alphas, row).statistic) for row in ratings.cpu()]
     return Effect(tuple(alphas), tuple(shifts.tolist()), sum(ranks) / len(ranks))
-
-
-def score_population(generator: Generator, ws: Tensor, scorers: Mapping[str, Scorer], quiet: bool = True) -> Tensor:
-    """Render and score a population: ws [N, num_ws, w_dim] -> scores [N, number of scorers], in the scorers' order."""
-    images = render(generator, ws, quiet=quiet)
-    return torch.stack([scorer(images) for scorer in scorers.values()], dim=1)

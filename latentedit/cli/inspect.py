@@ -29,7 +29,7 @@ def add_parser(commands: arguments.Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Recognise, describe and print."""
     facts = _describe(args.file)
-    printing.announce(args, facts, [f"{key:20} {_shown(value)}" for key, value in facts.items()])
+    printing.announce(args, facts, fact_lines(facts))
 
 
 def _describe(name: str) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def _describe(name: str) -> dict[str, Any]:
         raise InputError(f"{name} is neither a file nor one of {', '.join(BUNDLED)}: check the path")
     kind = load_record(name)[1].get("kind") if Path(name).suffix == ".safetensors" else "generator"
     if kind == "direction":
-        return _describe_direction(Path(name))
+        return describe_direction(Path(name))
     if kind == "generator" or name in BUNDLED:
         return _describe_generator(name)
     return {"file": name, **load_record(name)[1]}
@@ -62,7 +62,7 @@ def _describe_generator(name: str) -> dict[str, Any]:
     }
 
 
-def _describe_direction(path: Path) -> dict[str, Any]:
+def describe_direction(path: Path) -> dict[str, Any]:
     """Describe a direction's file."""
     direction = read_direction(path)
     return {
@@ -78,6 +78,11 @@ def _describe_direction(path: Path) -> dict[str, Any]:
         "generator": direction.generator,
         "provenance": direction.provenance,
     }
+
+
+def fact_lines(facts: dict[str, Any]) -> list[str]:
+    """Write one fact a line."""
+    return [f"{key:20} {_shown(value)}" for key, value in facts.items()]
 
 
 def _shown(value: Any) -> str:

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from latentedit.checkpoints import load_generator_file, save_generator
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig
 from latentedit.networks.discriminator import Discriminator
@@ -173,6 +174,17 @@ def resume(state_path: Path, config: GeneratorConfig, settings: Settings) -> Tra
             raise InputError(f"{state_path} was trained with other settings: repeat them or name another --outdir")
         training.load_state_dict(state)
     return training
+
+
+def export_generator(state_path: Path, out: Path, source: str, licence: str | None) -> str:
+    """Write the averaged weights of a training's state as a float16 checkpoint; return its fingerprint."""
+    state = torch.load(state_path, weights_only=True)
+    record = json.loads(state["record"])
+    generator = Generator(GeneratorConfig.from_dict(record["config"]))
+    generator.load_state_dict(state["average"])
+    card = {"num_images": state["num_images"], "settings": record["settings"]}
+    save_generator(out, generator, source, licence, torch.float16, card)
+    return load_generator_file(out).fingerprint
 
 
 def _steps(training: Training, images: Tensor, num_images: int, quiet: bool) -> Iterator[dict[str, float]]:

@@ -1,0 +1,65 @@
+"""`latentedit train`: train the networks that ship with the project."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from latentedit.cli import arguments, printing
+from latentedit.training.assessor import train_assessor
+from latentedit.training.generator import SMALL_CONFIG, Settings, export_generator, train_generator
+
+EXAMPLES = """\
+  latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 100000
+  latentedit train assessor --data omi/ --out omi.safetensors
+"""
+
+
+def add_parser(commands: arguments.Commands) -> None:
+    """Add the command and its own commands to the parser."""
+    parser = arguments.add_command(commands, "train", train_generator_command, "train a generator or an assessor", EXAMPLES)
+    actions = parser.add_subparsers(dest="action", metavar="generator | assessor", required=True)
+    _add_generator(actions)
+    _add_assessor(actions)
+
+
+def _add_generator(actions: arguments.Commands) -> None:
+    defaults = Settings()
+    parser = arguments.add_command(
+        actions, "generator", train_generator_command, "train a small StyleGAN2; repeat the command to go on", EXAMPLES
+    )
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="folders of aligned faces")
+    parser.add_argument("--images", type=int, default=100_000, metavar="N", help="images to show it (default 100000)")
+    parser.add_argument("--snap", type=int, default=8_000, metavar="N", help="save every N images (default 8000)")
+    parser.add_argument("--batch", type=int, default=defaults.batch, help=f"default {defaults.batch}")
+    parser.add_argument("--gamma", type=float, default=defaults.r1_gamma, help=f"R1 weight (default {defaults.r1_gamma})")
+    parser.add_argument("--precision", choices=["bf16", "fp32"], default=defaults.precision, help="default bf16")
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="default 0")
+    parser.add_argument("--source", default="", help="what it was trained on, for the file's header")
+    parser.add_argument("--licence", default="", help="the licence of the weights, for the file's header")
+    arguments.add_output(parser, outdir="runs/generator")
+
+
+def train_generator_command(args: argparse.Namespace) -> None:
+    """Train, or go on training, then write the generator's file."""
+    settings = Settings(batch=args.batch, r1_gamma=args.gamma, precision=args.precision, seed=args.seed)
+    state = train_generator(args.data, args.outdir, args.images, SMALL_CONFIG, settings, args.snap, args.quiet)
+    path = args.outdir / "generator.safetensors"
+    fingerprint = export_generator(state, path, args.source or ", ".join(map(str, args.data)), args.licence or None)
+    facts = {"file": str(path), "fingerprint": fingerprint, "images": args.images}
+    printing.announce(args, facts, [f"written    {path}, fingerprint {fingerprint[:12]}; samples and state.pt beside it"])
+
+
+def _add_assessor(actions: arguments.Commands) -> None:
+    parser = arguments.add_command(actions, "assessor", train_assessor_command, "train the assessor omi", EXAMPLES)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="attribute_means.csv and images/")
+    parser.add_argument("--out", type=Path, default=Path("omi.safetensors"), help="file to write (default omi.safetensors)")
+    parser.add_argument("--seed", type=int, default=0, help="deals the folds (default 0)")
+    arguments.add_output(parser, outdir=None)
+
+
+def train_assessor_command(args: argparse.Namespace) -> None:
+    """Train, cross-validate and write the assessor."""
+    header = train_assessor(args.data, args.out, args.seed, args.quiet)
+    figures = header["cross_validation"]["spearman"]
+    printing.announce(args, header, [f"{name:20} {figure}" for name, figure in figures.items()])

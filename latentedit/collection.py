@@ -1,0 +1,109 @@
+"""The bundled directions of a generator: how each is found, conditioned, measured and written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from latentedit.checkpoints import fingerprint
+from latentedit.direction import Direction
+from latentedit.discovery import calibrate, discover
+from latentedit.evaluation import measure_effects, rate_population
+from latentedit.latents import sample
+from latentedit.library import SUFFIX, save_direction
+from latentedit.networks import Generator
+from latentedit.predictors import Assessor
+
+FOUND = {  # direction: the attribute whose ratings it follows
+    "w_sq": "memorable",
+    "smile": "happy",
+    "age": "age",
+    "gender": "gender",
+    "typical": "typical",
+    "attractive": "attractive",
+}
+CONDITIONED = {"cond_smile": ("w_sq", ("smile",))}  # direction: its parent and what it is projected off
+HELD_OUT_SEEDS = range(2_000_000, 2_000_064)  # faces that no direction was found on
+TRUNCATION_PSI = 0.7  # of the faces that effects are measured on, as the commands render them
+
+
+def build_collection(
+    generator: Generator,
+    assessor: Assessor,
+    folder: Path,
+    num_faces: int,
+    truncation_psi: float = 0.5,
+    quiet: bool = True,
+) -> dict[str, Direction]:
+    """Find, condition, measure and write every direction of the collection; return them by name.
+
+    `num_faces` seeds from 0 on are sampled at `truncation_psi`, as the memorability paper does.
+    """
+    ws = sample(generator, range(num_faces), truncation_psi)
+    ratings = rate_population(generator, assessor, ws, quiet=quiet)
+    scores = {name: ratings[:, assessor.attributes.index(attribute)] for name, attribute in FOUND.items()}
+    settings = {"seeds": f"0-{num_faces - 1}", "truncation_psi": truncation_psi}
+    collection = {
+        name: discover(generator, ws, s, name=name, provenance={**settings, "scorer": f"{assessor.name}:{FOUND[name]}"})
+        for name, s in scores.items()
+    }
+    for name, (parent, conditions) in CONDITIONED.items():
+        others = [collection[condition] for condition in conditions]
+        collection[name] = calibrate(collection[parent].condition_on(others, name=name), generator)
+    measured = measure_collection(generator, assessor, collection, population_sd(generator, assessor))
+    write_collection(measured, folder, fingerprint(generator))
+    return measured
+
+
+def population_sd(generator: Generator, assessor: Assessor, num_faces: int = 1024) -> dict[str, float]:
+    """Measure how widely each attribute of the collection varies over faces that nobody edited."""
+    seeds = range(HELD_OUT_SEEDS.stop, HELD_OUT_SEEDS.stop + num_faces)
+    sd = rate_population(generator, assessor, sample(generator, seeds, TRUNCATION_PSI)).std(dim=0)
+    return {name: float(sd[assessor.attributes.index(name)]) for name in FOUND.values()}
+
+
+def measure_collection(
+    generator: Generator, assessor: Assessor, collection: Mapping[str, Direction], sd: Mapping[str, float]
+) -> dict[str, Direction]:
+    """Write into each direction's provenance what it does to held-out faces."""
+    ws = sample(generator, HELD_OUT_SEEDS, TRUNCATION_PSI)
+    return {name: _measured(generator, assessor, direction, ws, sd) for name, direction in collection.items()}
+
+
+def _measured(
+    generator: Generator, assessor: Assessor, direction: Direction, ws: Tensor, sd: Mapping[str, float]
+) -> Direction:
+    """Add the effects of one direction on faces ws [N, num_ws, w_dim] to its provenance."""
+    effects = measure_effects(generator, assessor, direction, ws, sd)
+    figures = {
+        "seeds": f"{HELD_OUT_SEEDS.start}-{HELD_OUT_SEEDS.stop - 1}",
+        "truncation_psi": TRUNCATION_PSI,
+        "shift_in_sd": {
+            name: {"-3 sigma": round(effect.shifts[0], 3), "+3 sigma": round(effect.shifts[-1], 3)}
+            for name, effect in effects.items()
+        },
+        "spearman": {name: round(effect.spearman, 3) for name, effect in effects.items()},
+    }
+    return replace(direction, provenance={**direction.provenance, "effects": figures})
+
+
+def write_collection(collection: Mapping[str, Direction], folder: Path, generator: str) -> None:
+    """Write the directions' files and the index that says whose they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, direction in collection.items():
+        save_direction(direction, folder / f"{name}{SUFFIX}")
+    index = {"generator": generator, "directions": {name: _summary(name) for name in collection}}
+    (folder / "index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def _summary(name: str) -> str:
+    """Say in a few words what a direction follows."""
+    if name in FOUND:
+        return f"rated {FOUND[name]}"
+    parent, conditions = CONDITIONED[name]
+    return f"{parent} without {', '.join(conditions)}"
