@@ -1,5 +1,7 @@
 """Install latentedit: `pip install -c constraints.txt .`"""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 TEST = [
@@ -18,7 +20,7 @@ setup(
     name="latentedit",
     version="0.1.0",
     description="Edit faces in the latent space of StyleGAN, and prove what the edit did",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.10",

@@ -16,11 +16,11 @@ def about(subject: object) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{subject}: {error.strerror or _one_line(error)}") from error
+        raise InputError(f"{subject}: {error.strerror or one_line(error)}") from error
     except InputError as error:
-        raise InputError(f"{subject}: {_one_line(error)}") from error
+        raise InputError(f"{subject}: {one_line(error)}") from error
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception | str) -> str:
     """Make the text fit for a terminal: files put line breaks and escape codes into names."""
     return "".join(char if char.isprintable() else "?" for char in " ".join(str(error).split()))

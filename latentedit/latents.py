@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentedit.errors import InputError
+from latentedit.errors import InputError, about
 from latentedit.networks import Generator
 
 
@@ -84,14 +84,9 @@ def load_latents(path: Path, generator: Generator) -> Tensor:
 
 def _read_array(path: Path, key: str) -> np.ndarray:
     """Read one float array of an .npz, never unpickling: -> float32."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile) or key not in file:
-                raise InputError(f"{path} has no key {key!r}: give an .npz as NVIDIA's projector writes it")
-            return np.asarray(file[key], dtype=np.float32)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: check the path") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} can't be read as an .npz of plain arrays ({error})") from error
+    with about(path):
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return np.asarray(arrays[key], dtype=np.float32)
+        except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"no .npz of plain numbers with the key {key!r}, as NVIDIA's projector writes") from error

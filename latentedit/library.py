@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
+import directions
 from latentedit.checkpoints import fingerprint, load_record, save_record
 from latentedit.direction import UNITS, Direction, check_same_generator
-from latentedit.errors import InputError
+from latentedit.errors import InputError, about
 from latentedit.networks import Generator
 
 KIND = "direction"
@@ -110,10 +111,11 @@ def _from_header(vector: torch.Tensor, header: dict[str, Any]) -> Direction:
 
 def _read_npy(path: Path, num_ws: int) -> Direction:
     """Read InterFaceGAN's boundary, (w_dim,) or (1, w_dim), as a direction that moves every layer."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} can't be read as a plain .npy array ({error})") from error
+    with about(path):
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise InputError("no plain .npy array: InterFaceGAN's (1, w_dim) is needed") from error
     if not isinstance(array, np.ndarray) or array.ndim > 2 or array.size != array.shape[-1] or array.dtype.kind != "f":
         raise InputError(f"{path} is no direction of InterFaceGAN: a float array of shape (1, w_dim) is needed")
     vector = torch.from_numpy(array.astype(np.float64)).reshape(1, -1).repeat(num_ws, 1)

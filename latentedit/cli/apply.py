@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from latentedit.cli import arguments, printing
@@ -44,13 +45,13 @@ def run(args: argparse.Namespace) -> None:
     edited = edit(ws, direction, args.alpha, layers, args.unit)
     pairs = render(checkpoint.generator, torch.stack([ws, edited], dim=1), args.noise_mode, quiet=args.quiet)
     faces = _describe_faces(names, f"{direction.name}{args.alpha:+g}", scorer, pairs)
-    facts = {
+    facts: dict[str, Any] = {
         "network": printing.describe_network(args.network, checkpoint),
         "direction": printing.describe_direction(direction),
         "alpha": convert_alpha(direction, args.alpha, args.unit),
         "layers": format_ranges(layers),
         "truncation_psi": args.trunc if args.latents is None else None,
-        "scorer": scorer and scorer.name,
+        "scorer": scorer.name if scorer else None,
         "faces": faces,
     }
     with staged(args.outdir) as folder:
@@ -82,13 +83,13 @@ def _describe_faces(names: list[str], suffix: str, scorer: Scorer | None, pairs:
 
 def _draw_strip(
     pairs: Tensor, faces: list[dict[str, Any]], scorer: Scorer | None, direction: Direction, alpha: float
-) -> Any:
+) -> Image.Image:
     """Draw every face before and after: pairs [N, 2, 3, H, W] -> picture."""
     captions = None
     if scorer is not None:
         captions = [[f"{face[key]:.1f}" for key in ("score_before", "score_after")] for face in faces]
     labels = ["before", f"{direction.name} {alpha:+g}"]
-    return image_grid(pairs, captions, labels, [face["name"] for face in faces], scorer and f"{scorer.name}")
+    return image_grid(pairs, captions, labels, [face["name"] for face in faces], scorer.name if scorer else None)
 
 
 def _face_line(face: dict[str, Any], scorer: Scorer | None) -> str:

@@ -47,7 +47,9 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 
 def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
     """Add the choice of faces: seeds and truncation, or a file of latents."""
-    parser.add_argument("--seeds", type=_as_argument(parse_seeds), help=f"faces by seed, such as 0-3,7 (default {seeds})")
+    parser.add_argument(
+        "--seeds", type=_as_argument(parse_seeds), metavar="S", help=f"seeds of faces, such as 0-3,7 (default {seeds})"
+    )
     parser.set_defaults(default_seeds=seeds)
     parser.add_argument("--trunc", type=parse_number, default=0.7, metavar="PSI", help="truncation psi (default 0.7)")
     parser.add_argument("--trunc-cutoff", type=int, metavar="N", help="truncate only the first N layers")
@@ -70,7 +72,7 @@ def add_direction(parser: argparse.ArgumentParser) -> None:
         help="what an alpha counts: rows of the vector (raw), standard deviations of W's population (sigma), or "
         "unit norm over all layers as in the memorability paper (flat); default: the direction's own",
     )
-    parser.add_argument("--any-generator", action="store_true", help="take a direction of another generator all the same")
+    parser.add_argument("--any-generator", action="store_true", help="take a direction of another generator too")
 
 
 def add_scorer(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +83,7 @@ def add_scorer(parser: argparse.ArgumentParser) -> None:
 def add_output(parser: argparse.ArgumentParser, outdir: str | None = "out") -> None:
     """Add what is printed, and --outdir where a command writes files."""
     if outdir:
-        parser.add_argument("--outdir", type=Path, default=Path(outdir), help=f"folder of the results (default {outdir})")
+        parser.add_argument("--outdir", type=Path, default=Path(outdir), help=f"folder to write (default {outdir})")
     parser.add_argument("--quiet", action="store_true", help="no progress, no text")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 

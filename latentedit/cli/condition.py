@@ -13,7 +13,7 @@ from latentedit.library import check_name, load_direction, save_direction, store
 
 EXAMPLES = """\
   latentedit condition w_sq --without smile --name cond_smile
-  latentedit condition w_sq --without smile age gender --per-layer --name memorable_only --out memorable_only.safetensors
+  latentedit condition w_sq --without smile age gender --name memorable_only --out only.safetensors
 """
 
 
@@ -25,7 +25,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument("--name", required=True, help="the new direction's name")
     parser.add_argument("--per-layer", action="store_true", help="layer by layer instead of flattened (same in W)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write this .safetensors, not to your own library")
-    parser.add_argument("--any-generator", action="store_true", help="take directions of another generator all the same")
+    parser.add_argument("--any-generator", action="store_true", help="take directions of another generator too")
     arguments.add_network(parser)
     arguments.add_output(parser, outdir=None)
 

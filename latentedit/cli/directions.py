@@ -9,6 +9,7 @@ import directions as bundled
 from latentedit.cli import arguments, printing
 from latentedit.cli.inspect import describe_direction, fact_lines
 from latentedit.collection import build_collection
+from latentedit.direction import Direction
 from latentedit.library import find_direction, list_directions, read_direction
 from latentedit.predictors import load_assessor
 
@@ -40,9 +41,15 @@ def list_known(args: argparse.Namespace) -> None:
     known = list_directions(arguments.open_network(args).fingerprint)
     found = [(path, read_direction(path)) for path in known.values()]
     facts = [{**printing.describe_direction(direction), "file": str(path)} for path, direction in found]
-    rows = [[d.name, d.space, f"{d.sigma or float('nan'):.3f}", str(d.provenance.get("method")), str(p)] for p, d in found]
+    lines = printing.table(["direction", "space", "sigma", "method", "file"], [_row(*entry) for entry in found])
     none = [f"no direction is known for network {args.network}: give a file, or `latentedit directions build`"]
-    printing.announce(args, facts, printing.table(["direction", "space", "sigma", "method", "file"], rows) if rows else none)
+    printing.announce(args, facts, lines if found else none)
+
+
+def _row(path: Path, direction: Direction) -> list[str]:
+    """Write one direction as the cells of a table."""
+    sigma = "" if direction.sigma is None else f"{direction.sigma:.3f}"
+    return [direction.name, direction.space, sigma, str(direction.provenance.get("method")), str(path)]
 
 
 def show(args: argparse.Namespace) -> None:

@@ -57,7 +57,5 @@ def alpha_line(direction: Direction, alphas: Mapping[Unit, float], layers: str) 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Align columns: the first to the left, the others to the right."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    return [
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
-        for row in [header, *rows]
-    ]
+    aligned = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in [header, *rows]]
+    return ["  ".join(cells) for cells in aligned]

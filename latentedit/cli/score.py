@@ -12,7 +12,7 @@ from tqdm import tqdm
 from latentedit.cli import arguments, printing
 from latentedit.errors import InputError
 from latentedit.photographs import list_images, load_square, to_images
-from latentedit.predictors import AttributeScorer
+from latentedit.predictors import AttributeScorer, load_scorer
 
 EXAMPLES = """\
   latentedit score face.png photos/                     rated memorability, 0 to 100
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     """Read, score and print."""
     if "none" in args.scorer:
         raise InputError("--scorer none: nothing would be scored, name a scorer such as omi")
-    scorers = [arguments.load_scorer(name) for name in args.scorer]
+    scorers = [load_scorer(name) for name in args.scorer]
     paths = list_images(args.images)
     bar = tqdm(paths, desc="scoring", unit="img", disable=args.quiet or len(paths) < 10)
     scores = torch.stack([_score_file(path, scorers) for path in bar])  # [N, number of scorers]

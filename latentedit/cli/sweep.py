@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
         "alphas": [convert_alpha(direction, alpha, args.unit) for alpha in alphas],
         "layers": format_ranges(layers),
         "truncation_psi": args.trunc if args.latents is None else None,
-        "scorer": scorer and scorer.name,
+        "scorer": scorer.name if scorer else None,
         "faces": names,
         "scores": None if scores is None else scores.tolist(),
     }

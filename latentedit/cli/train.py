@@ -17,7 +17,7 @@ EXAMPLES = """\
 
 def add_parser(commands: arguments.Commands) -> None:
     """Add the command and its own commands to the parser."""
-    parser = arguments.add_command(commands, "train", train_generator_command, "train a generator or an assessor", EXAMPLES)
+    parser = arguments.add_command(commands, "train", train_generator_command, "train what ships with it", EXAMPLES)
     actions = parser.add_subparsers(dest="action", metavar="generator | assessor", required=True)
     _add_generator(actions)
     _add_assessor(actions)
@@ -32,7 +32,7 @@ def _add_generator(actions: arguments.Commands) -> None:
     parser.add_argument("--images", type=int, default=100_000, metavar="N", help="images to show it (default 100000)")
     parser.add_argument("--snap", type=int, default=8_000, metavar="N", help="save every N images (default 8000)")
     parser.add_argument("--batch", type=int, default=defaults.batch, help=f"default {defaults.batch}")
-    parser.add_argument("--gamma", type=float, default=defaults.r1_gamma, help=f"R1 weight (default {defaults.r1_gamma})")
+    parser.add_argument("--gamma", type=float, default=defaults.r1_gamma, help=f"of R1 (default {defaults.r1_gamma})")
     parser.add_argument("--precision", choices=["bf16", "fp32"], default=defaults.precision, help="default bf16")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="default 0")
     parser.add_argument("--source", default="", help="what it was trained on, for the file's header")
@@ -47,13 +47,13 @@ def train_generator_command(args: argparse.Namespace) -> None:
     path = args.outdir / "generator.safetensors"
     fingerprint = export_generator(state, path, args.source or ", ".join(map(str, args.data)), args.licence or None)
     facts = {"file": str(path), "fingerprint": fingerprint, "images": args.images}
-    printing.announce(args, facts, [f"written    {path}, fingerprint {fingerprint[:12]}; samples and state.pt beside it"])
+    printing.announce(args, facts, [f"written    {path}, fingerprint {fingerprint[:12]}; samples beside it"])
 
 
 def _add_assessor(actions: arguments.Commands) -> None:
     parser = arguments.add_command(actions, "assessor", train_assessor_command, "train the assessor omi", EXAMPLES)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="attribute_means.csv and images/")
-    parser.add_argument("--out", type=Path, default=Path("omi.safetensors"), help="file to write (default omi.safetensors)")
+    parser.add_argument("--out", type=Path, default=Path("omi.safetensors"), help="default omi.safetensors")
     parser.add_argument("--seed", type=int, default=0, help="deals the folds (default 0)")
     arguments.add_output(parser, outdir=None)
 

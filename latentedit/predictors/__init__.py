@@ -11,6 +11,13 @@ from latentedit.predictors.omi import OmiAssessor as OmiAssessor
 PREDICTORS = {"omi": OmiAssessor}
 
 
+def load_assessor(name: str) -> OmiAssessor:
+    """Load everything that a predictor rates: `omi` gives all 34 attributes at once."""
+    if name not in PREDICTORS:
+        raise InputError(f"no scorer is called {name!r}: {suggest(name, list(PREDICTORS))}")
+    return PREDICTORS[name].load()
+
+
 def load_scorer(name: str) -> AttributeScorer:
     """Load a scorer by name: `omi` is the rated memorability, `omi:happy` any other attribute.
 
@@ -18,6 +25,4 @@ def load_scorer(name: str) -> AttributeScorer:
     'omi:memorable'
     """
     predictor, _, attribute = name.partition(":")
-    if predictor not in PREDICTORS:
-        raise InputError(f"no scorer is called {predictor!r}: {suggest(predictor, list(PREDICTORS))}")
-    return PREDICTORS[predictor].load().scorer(attribute or None)
+    return load_assessor(predictor).scorer(attribute or None)

@@ -1,0 +1,67 @@
+"""Worlds small enough to reason about: a tiny generator, and a linear one whose true direction is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+from torch import Tensor
+
+from latentedit.checkpoints import fingerprint
+from latentedit.direction import Direction
+from latentedit.networks import Generator, GeneratorConfig
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
+settings.load_profile("repeatable")
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the user's own library out of the tests."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("LATENTEDIT_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_generator() -> Generator:
+    """A 16 px generator of random weights whose noise and mean face are not zero."""
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(16, (8, 8, 8), z_dim=12, w_dim=16, num_mapping_layers=2))
+    for name, tensor in generator.named_parameters():
+        if name.endswith(("noise_strength", "bias")):
+            torch.nn.init.normal_(tensor, mean=float(name.endswith("affine.bias")), std=0.1)
+    generator.mapping.w_avg.normal_()
+    return generator.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def tiny_direction(tiny_generator: Generator) -> Direction:
+    """A W direction of the tiny generator."""
+    row = torch.randn(1, 16, generator=torch.Generator().manual_seed(5)).double()
+    vector = (row / row.norm()).repeat(6, 1)
+    return Direction("up", vector, tuple(range(6)), sigma=0.5, generator=fingerprint(tiny_generator))
+
+
+@dataclass(frozen=True)
+class LinearWorld:
+    """Latents whose score is <w, truth> plus a little noise."""
+
+    ws: Tensor
+    scores: Tensor
+    truth: Tensor
+
+
+@pytest.fixture(scope="session")
+def linear_world(tiny_generator: Generator) -> LinearWorld:
+    """Latents of the tiny generator's shape with scores along a known direction."""
+    random = torch.Generator().manual_seed(1)
+    w = torch.randn(3000, 16, generator=random)
+    truth = torch.randn(16, generator=random)
+    scores = w @ truth + 0.1 * torch.randn(3000, generator=random)
+    return LinearWorld(w[:, None].repeat(1, 6, 1), scores, truth / truth.norm())

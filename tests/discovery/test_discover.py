@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from latentedit.checkpoints import fingerprint
+from latentedit.discovery import METHODS, discover
+from latentedit.discovery.logistic import fit_logistic
+from latentedit.errors import InputError
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_recovers_the_true_direction(tiny_generator, linear_world, method):
+    direction = discover(tiny_generator, linear_world.ws, linear_world.scores, method)
+    cosines = torch.nn.functional.cosine_similarity(direction.vector, linear_world.truth.double(), dim=1)
+    assert cosines.min() > 0.99
+
+
+def test_a_direction_says_where_it_comes_from(tiny_generator, linear_world):
+    direction = discover(tiny_generator, linear_world.ws, linear_world.scores, name="up", provenance={"scorer": "true"})
+    assert direction.space == "w"
+    assert direction.generator == fingerprint(tiny_generator)
+    assert torch.allclose(direction.vector.norm(dim=1), torch.ones(6).double())
+    assert direction.sigma > 0
+    assert direction.provenance["scorer"] == "true"
+    assert direction.provenance["hold_out_accuracy"] > 0.95
+
+
+def test_the_papers_tiled_copies_give_the_same_direction(linear_world):
+    w, scores = linear_world.ws[:400, 0].double().numpy(), linear_world.scores[:400].double().numpy()
+    normal, _ = fit_logistic(w, scores, num_ws=6, seed=1)
+    held_out = np.random.default_rng(1).permutation(400) < 40
+    tiled = LogisticRegression(C=1, max_iter=4000, tol=1e-8).fit(
+        linear_world.ws[:400].flatten(1).double().numpy()[~held_out], (scores >= scores.mean())[~held_out]
+    )
+    copies = torch.from_numpy(tiled.coef_).reshape(6, 16)
+    for row in copies:
+        assert torch.nn.functional.cosine_similarity(row, normal, dim=0) > 1 - 1e-6
+
+
+def test_what_cannot_be_learned_from_is_refused(tiny_generator, linear_world):
+    ws, scores = linear_world.ws, linear_world.scores
+    with pytest.raises(InputError, match="method 'magic'"):
+        discover(tiny_generator, ws, scores, method="magic")
+    with pytest.raises(InputError, match="no direction can be found"):
+        discover(tiny_generator, ws, torch.ones(len(ws)))
+    with pytest.raises(InputError, match="N >= 20"):
+        discover(tiny_generator, ws[:5], scores[:5])

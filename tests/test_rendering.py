@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from latentedit.errors import InputError
+from latentedit.latents import sample
+from latentedit.rendering import image_grid, render, to_pil, to_pixels
+
+
+def test_leading_axes_are_kept(tiny_generator):
+    ws = sample(tiny_generator, range(6))
+    images = render(tiny_generator, ws.reshape(2, 3, 6, 16))
+    assert images.shape == (2, 3, 3, 16, 16)
+    assert torch.allclose(images.reshape(6, 3, 16, 16), render(tiny_generator, ws), atol=1e-5)
+
+
+def test_a_face_is_the_same_in_any_chunk(tiny_generator):
+    ws = sample(tiny_generator, range(5))
+    for chunk in (1, 2, 5):
+        assert torch.allclose(render(tiny_generator, ws, chunk=chunk), render(tiny_generator, ws), atol=1e-5)
+
+
+def test_images_stay_in_range(tiny_generator):
+    images = render(tiny_generator, sample(tiny_generator, range(4)) * 50)
+    assert images.min() >= -1
+    assert images.max() <= 1
+    assert not images.requires_grad
+
+
+def test_nothing_to_render_is_an_error(tiny_generator):
+    with pytest.raises(InputError, match="empty"):
+        render(tiny_generator, torch.zeros(0, 6, 16))
+
+
+def test_pixels_are_rounded_at_the_border():
+    image = torch.tensor([-1.0, 0.0, 1.0, 2.0]).reshape(1, 1, 4)
+    assert to_pixels(image)[0, :, 0].tolist() == [0, 128, 255, 255]
+    assert to_pixels(image).shape == (1, 4, 3)
+    assert to_pixels(torch.zeros(4, 2, 2)).shape == (2, 2, 3)
+
+
+def test_a_grid_shows_every_face_enlarged_at_its_place():
+    images = torch.linspace(-1, 1, 6).reshape(2, 3, 1, 1, 1).expand(2, 3, 3, 64, 64)
+    captions = [["1", "2", "3"], ["4", "5", "6"]]
+    grid = image_grid(images, captions, ["a", "b", "c"], ["seed0001", "seed0002"], "title")
+    pixels = np.asarray(grid)
+    greys = [int(value) for value in to_pixels(images[:, :, :1, 0, 0].reshape(1, 1, 6))[0, :, 0]]
+    for grey in greys:
+        assert (pixels == grey).all(axis=-1).sum() >= 192 * 192
+
+
+def test_a_plain_grid_has_no_margin_for_words():
+    plain = image_grid(torch.zeros(3, 3, 256, 256))
+    assert plain.size == (8 + 3 * 264, 8 + 264)
+    assert isinstance(to_pil(torch.zeros(3, 8, 8)), Image.Image)

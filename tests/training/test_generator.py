@@ -1,0 +1,123 @@
+import pytest
+import torch
+from PIL import Image
+
+from latentedit.checkpoints import load_generator_file
+from latentedit.errors import InputError
+from latentedit.networks import GeneratorConfig
+from latentedit.networks.discriminator import Discriminator, append_group_deviation
+from latentedit.training.augmentation import augment, cut_out, shift
+from latentedit.training.generator import Settings, Training, export_generator, mix_styles, train_generator
+
+CONFIG = GeneratorConfig(8, (8, 8), z_dim=8, w_dim=8, num_mapping_layers=1)
+SETTINGS = Settings(batch=4, r1_interval=2, precision="fp32")
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for i in range(6):
+        Image.effect_noise((12, 10), 10 * i + 20).convert("RGB").save(folder / f"{i}.png")
+    return folder
+
+
+def weights(path):
+    state = torch.load(path, weights_only=True)
+    return torch.cat(
+        [tensor.flatten() for part in ("generator", "average", "discriminator") for tensor in state[part].values()]
+    )
+
+
+def test_a_killed_training_ends_in_the_same_weights(data, tmp_path):
+    whole = train_generator([data], tmp_path / "whole", 24, CONFIG, SETTINGS, snapshot_images=8, quiet=True)
+    train_generator([data], tmp_path / "cut", 8, CONFIG, SETTINGS, snapshot_images=8, quiet=True)
+    cut = train_generator([data], tmp_path / "cut", 24, CONFIG, SETTINGS, snapshot_images=8, quiet=True)
+    assert torch.equal(weights(whole), weights(cut))
+    assert len((tmp_path / "cut" / "log.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_training_learns_and_leaves_the_random_state_alone(data, tmp_path):
+    before = torch.get_rng_state()
+    first = weights(train_generator([data], tmp_path / "a", 4, CONFIG, SETTINGS, quiet=True))
+    last = weights(train_generator([data], tmp_path / "b", 16, CONFIG, SETTINGS, quiet=True))
+    assert not torch.equal(first, last)
+    assert torch.isfinite(last).all()
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_other_settings_do_not_go_on_from_a_state(data, tmp_path):
+    train_generator([data], tmp_path / "run", 4, CONFIG, SETTINGS, quiet=True)
+    with pytest.raises(InputError, match="other settings"):
+        train_generator([data], tmp_path / "run", 8, CONFIG, Settings(batch=2, precision="fp32"), quiet=True)
+
+
+def test_the_exported_file_is_the_averaged_generator(data, tmp_path):
+    state = train_generator([data], tmp_path / "run", 8, CONFIG, SETTINGS, quiet=True)
+    fingerprint = export_generator(state, tmp_path / "g.safetensors", "noise", "CC0 1.0")
+    checkpoint = load_generator_file(tmp_path / "g.safetensors")
+    assert (checkpoint.fingerprint, checkpoint.config, checkpoint.licence) == (fingerprint, CONFIG, "CC0 1.0")
+    average = torch.load(state, weights_only=True)["average"]
+    for name, tensor in checkpoint.generator.state_dict().items():
+        assert torch.equal(tensor, average[name].half().float())
+
+
+def test_bf16_is_near_fp32():
+    torch.manual_seed(0)
+    training = Training(CONFIG, Settings(batch=4))
+    ws = training.generator.map(torch.randn(4, 8))
+    full, half = (training.generator.synthesis(ws, "none", dtype) for dtype in (torch.float32, torch.bfloat16))
+    assert half.dtype == torch.float32
+    assert (half - full).norm() / full.norm() < 0.02
+    logits = [training.discriminator(full, dtype) for dtype in (torch.float32, torch.bfloat16)]
+    assert torch.allclose(*logits, atol=0.05)
+
+
+def test_the_discriminator_can_be_differentiated_twice():
+    torch.manual_seed(0)
+    discriminator = Discriminator(CONFIG)
+    images = torch.randn(2, 3, 8, 8, requires_grad=True)
+    (gradient,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
+    gradient.square().sum().backward()
+    for name, parameter in discriminator.named_parameters():
+        if name.endswith("weight") and name != "b4.out.weight":
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().sum() > 0, name
+
+
+def test_the_deviation_of_equal_images_is_zero():
+    same = append_group_deviation(torch.ones(4, 2, 4, 4), 4)
+    assert same.shape == (4, 3, 4, 4)
+    assert same[:, 2].abs().max() < 1e-3
+    assert append_group_deviation(torch.randn(6, 2, 4, 4), 4)[:, 2].min() > 0.1
+
+
+def test_augmented_images_keep_their_shape_and_gradient():
+    torch.manual_seed(0)
+    images = torch.rand(3, 3, 16, 16, requires_grad=True)
+    augmented = augment(images)
+    assert augmented.shape == images.shape
+    augmented.square().sum().backward()
+    assert images.grad is not None
+    assert images.grad.abs().sum() > 0
+
+
+def test_a_shift_moves_whole_pixels_and_a_cut_blanks_a_square():
+    torch.manual_seed(0)
+    images = torch.rand(20, 1, 16, 16) + 1
+    kept = (shift(images) != 0).float().mean(dim=[1, 2, 3])
+    assert kept.min() >= (14 / 16) ** 2
+    assert kept.unique().numel() > 3
+    blank = (cut_out(images) == 0).float().mean(dim=[1, 2, 3])
+    assert blank.max() == 0.25
+    assert blank.min() >= 0.0625
+
+
+def test_mixed_styles_keep_the_lower_rows():
+    torch.manual_seed(0)
+    w, other = torch.zeros(50, 3), torch.ones(50, 3)
+    mixed = mix_styles(w, other, num_ws=6, probability=1.0)[..., 0]
+    assert (mixed[:, 0] == 0).all()
+    assert (mixed[:, -1] == 1).all()
+    assert (mixed.diff(dim=1) >= 0).all()
+    assert mix_styles(w, other, num_ws=6, probability=0.0).abs().max() == 0
