@@ -25,7 +25,12 @@ from latentedit.training.augmentation import augment
 from latentedit.training.images import draw_batch, load_images
 
 SMALL_CONFIG = GeneratorConfig(
-    img_resolution=64, channels=(256, 256, 192, 96, 48), z_dim=256, w_dim=256, num_mapping_layers=4
+    img_resolution=64,
+    channels=(256, 256, 128, 64, 32),
+    z_dim=256,
+    w_dim=256,
+    num_mapping_layers=4,
+    use_noise=False,  # with so few images it draws features from the noise instead of from w
 )
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
