@@ -1,0 +1,79 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latentedit.latents import sample, save_latents
+
+
+def test_apply_writes_faces_strip_latents_and_run(run, network, tmp_path):
+    out = tmp_path / "out"
+    done = run("apply", "--network", network, "--direction", "up", "--alpha", 3, "--seeds", "0-1,5", "--outdir", out)
+    assert (done.code, done.err.count("Error")) == (0, 0)
+    names = {path.name for path in out.iterdir()}
+    faces = {f"seed000{i}{suffix}.png" for i in (0, 1, 5) for suffix in ("", "_up+3")}
+    assert names == faces | {"strip.png", "latents.npz", "run.json"}
+    assert "seed0005   omi:memorable" in done.out
+    assert "alpha +3 raw = +6 sigma = +7.35 flat" in done.out
+    assert Image.open(out / "seed0000.png").size == (16, 16)
+
+
+def test_run_json_holds_what_is_needed_to_repeat_it(run, network, tiny_generator, tmp_path):
+    done = run("apply", "--network", network, "--direction", "up", "--alpha", 1, "--outdir", tmp_path / "o", "--json")
+    facts = json.loads((tmp_path / "o" / "run.json").read_text())
+    assert done.facts.items() <= facts.items()
+    assert facts["network"]["fingerprint"] == facts["direction"]["generator"]
+    assert facts["network"]["licence"] == "CC0 1.0"
+    assert facts["alpha"] == pytest.approx({"raw": 1, "sigma": 2, "flat": 6**0.5})
+    assert facts["faces"][0].keys() >= {"name", "before", "after", "score_before", "score_after"}
+
+
+def test_the_saved_latents_are_the_edited_ones(run, network, tiny_generator, tmp_path):
+    save_latents(tmp_path / "in.npz", sample(tiny_generator, [3, 4]))
+    common = ["--network", network, "--direction", "up", "--scorer", "none", "--quiet"]
+    assert run("apply", *common, "--alpha", 2, "--latents", tmp_path / "in.npz", "--outdir", tmp_path / "a").code == 0
+    back = ["--alpha", -2, "--latents", tmp_path / "a" / "latents.npz", "--outdir", tmp_path / "b"]
+    assert run("apply", *common, *back).code == 0
+    with np.load(tmp_path / "in.npz") as first, np.load(tmp_path / "b" / "latents.npz") as last:
+        assert np.allclose(first["w"], last["w"], atol=1e-6)
+    before, after = tmp_path / "a" / "in-0000.png", tmp_path / "b" / "latents-0000_up-2.png"
+    assert np.abs(np.asarray(Image.open(before)).astype(int) - np.asarray(Image.open(after))).max() <= 1
+
+
+def test_alpha_zero_changes_no_pixel(run, network, tmp_path):
+    run("apply", "--network", network, "--direction", "up", "--alpha", 0, "--outdir", tmp_path / "o", "--quiet")
+    one, other = (Image.open(tmp_path / "o" / name) for name in ("seed0000.png", "seed0000_up+0.png"))
+    assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_sweep_writes_a_labelled_grid_and_its_scores(run, network, tmp_path):
+    arguments = ["--seeds", "0-3", "--start", -6, "--end", 6, "--steps", 7, "--outdir", tmp_path / "o"]
+    done = run("sweep", "--network", network, "--direction", "up", *arguments)
+    assert done.code == 0
+    assert {path.name for path in (tmp_path / "o").iterdir()} == {"sweep.png", "scores.csv", "run.json"}
+    with (tmp_path / "o" / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 28
+    assert [float(row["alpha"]) for row in rows[:7]] == [-6, -4, -2, 0, 2, 4, 6]
+    assert {row["face"] for row in rows} == {"seed0000", "seed0001", "seed0002", "seed0003"}
+    width, height = Image.open(tmp_path / "o" / "sweep.png").size
+    assert width > 7 * 192
+    assert height > 4 * 192
+
+
+def test_layers_and_units_reach_the_edit(run, network, tmp_path):
+    common = ["apply", "--network", network, "--direction", "up", "--scorer", "none", "--quiet"]
+    run(*common, "--alpha", 2, "--unit", "sigma", "--layers", "0-1", "--outdir", tmp_path / "a")
+    run(*common, "--alpha", 1, "--unit", "raw", "--layers", "all", "--outdir", tmp_path / "b")
+    with np.load(tmp_path / "a" / "latents.npz") as a, np.load(tmp_path / "b" / "latents.npz") as b:
+        assert np.allclose(a["w"][:, :2], b["w"][:, :2])
+        assert not np.allclose(a["w"][:, 2:], b["w"][:, 2:])
+
+
+def test_quiet_prints_nothing_and_json_only_json(run, network, tmp_path):
+    common = ["sweep", "--network", network, "--direction", "up", "--seeds", "0", "--steps", 3]
+    quiet = run(*common, "--outdir", tmp_path / "a", "--quiet")
+    assert (quiet.out, quiet.err) == ("", "")
+    assert len(run(*common, "--outdir", tmp_path / "b", "--json").facts["scores"][0]) == 3

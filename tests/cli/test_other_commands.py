@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from latentedit.direction import cosine
+from latentedit.library import load_direction, read_direction
+
+
+def test_condition_stores_an_orthogonal_direction_under_its_name(run, network, tiny_generator):
+    done = run("condition", "up", "--without", "side", "--name", "only_up", "--network", network)
+    assert done.code == 0
+    assert "kept" in done.out
+    conditioned = load_direction("only_up", tiny_generator)
+    assert abs(cosine(conditioned, load_direction("side", tiny_generator))) < 1e-6
+    assert conditioned.sigma > 0
+    assert conditioned.provenance["parents"] == ["up", "side"]
+    assert (
+        run(
+            "apply",
+            "--network",
+            network,
+            "--direction",
+            "only_up",
+            "--alpha",
+            1,
+            "--quiet",
+            "--outdir",
+            network.parent / "o",
+        ).code
+        == 0
+    )
+
+
+def test_condition_writes_the_file_that_is_named(run, network, tmp_path):
+    done = run(
+        "condition",
+        "up",
+        "--without",
+        "side",
+        "--name",
+        "x",
+        "--network",
+        network,
+        "--out",
+        tmp_path / "x.safetensors",
+        "--json",
+    )
+    assert read_direction(tmp_path / "x.safetensors").name == "x"
+    assert done.facts["cosines_after"]["side"] == pytest.approx(0, abs=1e-12)
+    assert done.facts["kept"] == pytest.approx(np.sqrt(1 - done.facts["cosines_before"]["side"] ** 2))
+
+
+def test_score_rates_files_and_folders(run, tmp_path):
+    for i in range(2):
+        Image.effect_noise((80, 80), 40 + i).convert("RGB").save(tmp_path / f"{i}.png")
+    facts = run("score", tmp_path, tmp_path / "0.png", "--scorer", "omi", "omi:happy", "--json").facts
+    assert [row["image"] for row in facts] == [str(tmp_path / name) for name in ("0.png", "1.png", "0.png")]
+    assert facts[0].keys() == {"image", "omi:memorable", "omi:happy"}
+    assert facts[0]["omi:happy"] == facts[2]["omi:happy"]
+    assert run("score", tmp_path / "0.png").out.splitlines()[0].split() == ["image", "omi:memorable"]
+
+
+def test_inspect_says_what_a_file_is(run, network, home, tmp_path):
+    facts = run("inspect", network, "--json").facts
+    assert (facts["kind"], facts["format"], facts["img_resolution"], facts["licence"]) == (
+        "generator",
+        "latentedit",
+        16,
+        "CC0 1.0",
+    )
+    direction = next(home.rglob("up.safetensors"))
+    facts = run("inspect", direction, "--json").facts
+    assert (facts["kind"], facts["name"], facts["space"], facts["shape"]) == ("direction", "up", "w", [6, 16])
+    assert "fingerprint" in run("inspect", network).out
+
+
+def test_directions_are_listed_and_shown(run, network):
+    listed = run("directions", "list", "--network", network)
+    assert [line.split()[0] for line in listed.out.splitlines()] == ["direction", "side", "up"]
+    assert run("directions", "show", "up", "--network", network, "--json").facts["sigma"] == 0.5
+
+
+def test_train_generator_writes_a_generator_that_renders(run, tmp_path, monkeypatch):
+    from latentedit.cli import train
+    from latentedit.networks import GeneratorConfig
+
+    monkeypatch.setattr(train, "SMALL_CONFIG", GeneratorConfig(8, (4, 4), z_dim=4, w_dim=4, num_mapping_layers=1))
+    (tmp_path / "data").mkdir()
+    Image.effect_noise((8, 8), 50).convert("RGB").save(tmp_path / "data" / "a.png")
+    arguments = [
+        "--data",
+        tmp_path / "data",
+        "--outdir",
+        tmp_path / "run",
+        "--images",
+        4,
+        "--batch",
+        4,
+        "--precision",
+        "fp32",
+    ]
+    done = run("train", "generator", *arguments, "--licence", "CC0 1.0", "--json", "--quiet")
+    assert run("inspect", done.facts["file"], "--json").facts["licence"] == "CC0 1.0"
+
+
+@pytest.mark.parametrize("command", ["apply", "sweep", "condition", "score", "inspect", "directions", "train"])
+def test_help_opens_with_examples_that_parse(run, command):
+    from latentedit.cli.main import build_parser
+
+    text = run(command, "--help").out
+    examples = [line.split()[1:] for line in text.splitlines() if line.startswith(f"  latentedit {command}")]
+    assert examples
+    for example in examples:
+        words = example[
+            : next(
+                (
+                    i
+                    for i, word in enumerate(example)
+                    if word[:1].isupper() or word in ("rated", "the", "nothing", "find")
+                ),
+                None,
+            )
+        ]
+        build_parser().parse_args(words)
