@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isclose
 from pathlib import Path
@@ -117,16 +117,12 @@ def _dictionary(value: object) -> dict[str, Any]:
 def _require_supported(path: str, key: str, value: Any) -> None:
     if not isinstance(value, SETTINGS[key]) and value is not None:
         raise InputError(f"damaged: {key} of the module {path!r} is a {type(value).__name__}")
-    if key == "resample_filter" and not _are_numbers(value):
+    if isinstance(value, list | tuple) and not all(isinstance(tap, NUMBER) for tap in value):
         raise InputError(f"damaged: {key} of the module {path!r} is no list of numbers")
     if key == "architecture" and value != "skip":
         raise InputError(f"a StyleGAN2 generator of architecture {value!r:.40}: not supported, only 'skip' is")
     if key == "activation" and value != ("linear" if path.endswith(("affine", "embed")) else "lrelu"):
         raise InputError(f"a StyleGAN2 generator with activation {value!r:.40}: not supported, only 'lrelu' is")
-
-
-def _are_numbers(values: Iterable[object]) -> bool:
-    return all(isinstance(value, NUMBER) for value in values)
 
 
 def _reconcile(config: GeneratorConfig, settings: Mapping[str, Any]) -> GeneratorConfig:
