@@ -72,7 +72,9 @@ def test_numpy_numbers(tmp_path: Path, generator: Generator) -> None:
         ("synthesis.b8.conv0", {"use_noise": False}, "use_noise False.* True"),
         ("", {"_init_kwargs": {"resample_filter": [1, 2, 1]}}, "resample_filter"),
         ("", {"_init_kwargs": {"resample_filter": [1, 3, 3, 2]}}, "resample_filter"),
-        ("", {"z_dim": "seven"}, "z_dim .* is a str"),
+        ("", {"z_dim": "seven"}, "z_dim of the module '' makes no sense"),
+        ("", {"z_dim": 10**5000}, "z_dim of the module '' makes no sense"),
+        ("", {"_init_kwargs": {"resample_filter": [1, "3"]}}, "resample_filter .* makes no sense"),
     ],
 )
 def test_contradictions(tmp_path: Path, generator: Generator, path: str, said: dict[str, Any], message: str) -> None:
