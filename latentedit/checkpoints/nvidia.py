@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isclose
 from pathlib import Path
@@ -18,17 +18,10 @@ from latentedit.errors import InputError
 from latentedit.networks import GeneratorConfig, block_channels
 
 Modules = Mapping[str, Mapping[str, Any]]  # dotted path -> the module's attributes
-NUMBER = (int, float)
 DIMENSIONS = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels", "num_ws", "use_noise")
 TUNING = ("lr_multiplier", "w_avg_beta", "conv_clamp")  # what no shape tells
-SETTINGS: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(DIMENSIONS, NUMBER),
-    **dict.fromkeys(TUNING, NUMBER),
-    **dict.fromkeys(("num_layers", "embed_features", "layer_features", "channel_base", "channel_max"), NUMBER),
-    "resample_filter": (list, tuple),
-    "architecture": str,
-    "activation": str,
-}
+SIZES = ("num_layers", "embed_features", "layer_features", "channel_base", "channel_max")
+SETTINGS = {*DIMENSIONS, *TUNING, *SIZES, "resample_filter", "architecture", "activation"}
 
 
 def read(path: Path) -> Checkpoint:
@@ -105,7 +98,7 @@ def _statements(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     arguments = _dictionary(attributes.get("_init_kwargs"))
     nested = [_dictionary(arguments.get(name)) for name in ("mapping_kwargs", "synthesis_kwargs", "block_kwargs")]
     for source in (attributes, arguments, *nested):
-        for key in SETTINGS.keys() & source.keys():
+        for key in SETTINGS & source.keys():
             if source[key] is not None or key == "conv_clamp":
                 yield key, rebuild_number(source[key])
 
@@ -115,18 +108,25 @@ def _dictionary(value: object) -> dict[str, Any]:
 
 
 def _require_supported(path: str, key: str, value: Any) -> None:
-    if not isinstance(value, SETTINGS[key]) and value is not None:
-        raise InputError(f"damaged: {key} of the module {path!r} is a {type(value).__name__}")
-    if key == "resample_filter" and not _are_numbers(value):
-        raise InputError(f"damaged: {key} of the module {path!r} is no list of numbers")
+    if not _makes_sense(key, value):
+        raise InputError(f"damaged: {key} of the module {path!r} makes no sense")
     if key == "architecture" and value != "skip":
         raise InputError(f"a StyleGAN2 generator of architecture {value!r:.40}: not supported, only 'skip' is")
     if key == "activation" and value != ("linear" if path.endswith(("affine", "embed")) else "lrelu"):
         raise InputError(f"a StyleGAN2 generator with activation {value!r:.40}: not supported, only 'lrelu' is")
 
 
-def _are_numbers(values: Iterable[object]) -> bool:
-    return all(isinstance(value, NUMBER) for value in values)
+def _makes_sense(key: str, value: object) -> bool:
+    """Tell whether a setting is of its kind: a name, a list of numbers, a number or None."""
+    if key in ("architecture", "activation"):
+        return isinstance(value, str)
+    if key == "resample_filter":
+        return isinstance(value, list | tuple) and all(_is_number(tap) for tap in value)
+    return value is None or _is_number(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) < 2**31
 
 
 def _reconcile(config: GeneratorConfig, settings: Mapping[str, Any]) -> GeneratorConfig:
@@ -158,5 +158,5 @@ def _reconcile_channels(config: GeneratorConfig, settings: Mapping[str, Any]) ->
 def _same_filter(taps: Sequence[float], others: Sequence[float]) -> bool:
     """Tell whether two filters are equal up to their scale."""
     return len(taps) == len(others) and all(
-        isclose(tap * sum(others), other * sum(taps), abs_tol=1e-6) for tap, other in zip(taps, others, strict=True)
+        isclose(tap * sum(others), other * sum(taps), rel_tol=1e-5) for tap, other in zip(taps, others, strict=True)
     )

@@ -57,7 +57,7 @@ def _parse_header(metadata: dict[str, str]) -> dict[str, Any]:
     try:
         header = json.loads(metadata[HEADER_KEY])
         version = header.pop("record_version")
-    except (KeyError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError("a safetensors file without latentedit's header: latentedit did not write it") from error
     if version != RECORD_VERSION:
         raise InputError(f"record version {version!r}, this latentedit reads {RECORD_VERSION}: update latentedit")

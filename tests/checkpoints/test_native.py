@@ -1,0 +1,170 @@
+"""The project's own files: what is saved comes back, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors
+import safetensors.torch
+import torch
+
+from latentedit.checkpoints import fingerprint, load_generator_file, load_record, save_generator, save_record
+from latentedit.errors import InputError
+from latentedit.networks import Generator, GeneratorConfig
+
+CONFIGS = [
+    GeneratorConfig(4, (3,), z_dim=2, w_dim=2, num_mapping_layers=1),
+    GeneratorConfig(8, (4, 3), z_dim=5, c_dim=2, w_dim=6, embed_features=3, layer_features=7, num_mapping_layers=3),
+    GeneratorConfig(8, (4, 4), z_dim=5, w_dim=6, layer_features=6, resample_filter=(1, 2, 1), use_noise=False),
+    GeneratorConfig(16, (6, 5, 4), z_dim=7, w_dim=8, img_channels=1, lr_multiplier=0.1, w_avg_beta=0.9, conv_clamp=2.0),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_save_then_load_is_equal(config: GeneratorConfig, tmp_path: Path) -> None:
+    generator = Generator(config)
+    save_generator(tmp_path / "g", generator, "trained here", "CC0-1.0", card={"images": 3, "note": "é"})
+    loaded = load_generator_file(tmp_path / "g")
+    assert (loaded.config, loaded.format, loaded.notes) == (config, "latentedit", ())
+    assert (loaded.source, loaded.licence, loaded.card) == ("trained here", "CC0-1.0", {"images": 3, "note": "é"})
+    assert loaded.fingerprint == fingerprint(generator)
+    for name, tensor in generator.state_dict().items():
+        assert torch.equal(loaded.generator.state_dict()[name], tensor)
+
+
+def test_half_precision_file(tiny_generator: Generator, tmp_path: Path) -> None:
+    save_generator(tmp_path / "full", tiny_generator)
+    save_generator(tmp_path / "half", tiny_generator, dtype=torch.float16)
+    loaded = load_generator_file(tmp_path / "half")
+    assert (tmp_path / "half").stat().st_size < 0.8 * (tmp_path / "full").stat().st_size
+    assert loaded.fingerprint == fingerprint(loaded.generator) != fingerprint(tiny_generator)
+    for name, tensor in tiny_generator.state_dict().items():
+        assert torch.equal(loaded.generator.state_dict()[name], tensor.half().float())
+
+
+def test_saving_what_was_loaded_changes_nothing(data: Path, tmp_path: Path) -> None:
+    checkpoint = load_generator_file(data / "stylegan2-32-conditional.pkl")
+    save_generator(tmp_path / "g", checkpoint.generator)
+    saved = load_generator_file(tmp_path / "g")
+    assert (saved.config, saved.fingerprint) == (checkpoint.config, checkpoint.fingerprint)
+
+
+def change_header(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    tensors, header = load_record(path)
+    change(header)
+    save_record(path, {name: tensor.clone() for name, tensor in tensors.items()}, header)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda header: header.update(kind="direction"), "holds a 'direction', not a generator"),
+        (lambda header: header.pop("config"), "its config is none"),
+        (lambda header: header["config"].update(depth=3), "its config is none"),
+        (lambda header: header["config"].update(channels=[10**9, 5, 4]), "contradicts its tensors"),
+        (lambda header: header["config"].update(num_mapping_layers=10**12), "contradicts its tensors"),
+        (lambda header: header["config"].update(layer_features=10**12), "the other tensors ask for|cannot be built"),
+        (lambda header: header["config"].update(lr_multiplier="fast"), "cannot be built"),
+        (lambda header: header.update(fingerprint="0" * 64), "fetch it again"),
+    ],
+)
+def test_header_that_lies(
+    change: Callable[[dict[str, Any]], object], message: str, tiny_generator: Generator, tmp_path: Path
+) -> None:
+    save_generator(tmp_path / "g", tiny_generator)
+    change_header(tmp_path / "g", change)
+    with pytest.raises(InputError, match=message):
+        load_generator_file(tmp_path / "g")
+
+
+def test_changed_weight_is_noticed(tiny_generator: Generator, tmp_path: Path) -> None:
+    save_generator(tmp_path / "g", tiny_generator)
+    tensors, header = load_record(tmp_path / "g")
+    changed = {name: tensor.clone() for name, tensor in tensors.items()}
+    changed["synthesis.b4.const"][0, 0, 0] += 1
+    save_record(tmp_path / "g", changed, header)
+    with pytest.raises(InputError, match="fingerprint"):
+        load_generator_file(tmp_path / "g")
+
+
+def test_fingerprint_counts_what_is_learned(tiny_generator: Generator) -> None:
+    state = tiny_generator.state_dict()
+    same = {
+        **dict(reversed(state.items())),
+        "mapping.w_avg": torch.zeros(8),
+        "synthesis.b4.resample_filter": torch.ones(4),
+    }
+    assert fingerprint(same) == fingerprint(tiny_generator)
+    for name, tensor in tiny_generator.named_parameters():
+        assert fingerprint({**state, name: tensor + 1}) != fingerprint(tiny_generator)
+        assert fingerprint({**state, name: tensor[None]}) != fingerprint(tiny_generator)
+
+
+def test_fingerprint_stays_what_it_was() -> None:
+    """The rule is written into directions on disk: this value must never change."""
+    state = {"b": torch.tensor([1.0, -2.0]), "a": torch.zeros(1, 2)}
+    assert (
+        fingerprint(state) == hashlib.sha256(b"a [1, 2]\n" + bytes(8) + b"b [2]\n" + b"\0\0\x80?\0\0\0\xc0").hexdigest()
+    )
+
+
+def test_record_round_trip(tmp_path: Path) -> None:
+    tensors = {"vector": torch.randn(3, 4), "half": torch.ones(2).half(), "count": torch.tensor(7)}
+    save_record(tmp_path / "r", {**tensors, "turned": tensors["vector"].T}, {"kind": "direction", "layers": [1, 2]})
+    loaded, header = load_record(str(tmp_path / "r"))
+    assert header == {"kind": "direction", "layers": [1, 2]}
+    assert loaded.keys() == {*tensors, "turned"}
+    assert torch.equal(loaded["turned"], tensors["vector"].T)
+    assert all(
+        torch.equal(loaded[name], tensor) and loaded[name].dtype == tensor.dtype for name, tensor in tensors.items()
+    )
+
+
+def test_record_of_the_future(tmp_path: Path) -> None:
+    metadata = {"latentedit": json.dumps({"record_version": 2, "kind": "generator"})}
+    safetensors.torch.save_file({"x": torch.zeros(1)}, tmp_path / "r", metadata)
+    with pytest.raises(InputError, match=r"r: record version 2.*update latentedit"):
+        load_record(tmp_path / "r")
+
+
+@pytest.mark.parametrize("header", [None, {"latentedit": "{"}, {"latentedit": "[]"}, {"latentedit": "{}"}])
+def test_foreign_safetensors(header: dict[str, str] | None, tmp_path: Path) -> None:
+    safetensors.torch.save_file({"x": torch.zeros(1)}, tmp_path / "r", header)
+    with pytest.raises(InputError, match=r"r: .*latentedit did not write it"):
+        load_record(tmp_path / "r")
+
+
+def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk."""
+    save_record(tmp_path / "r", {"x": torch.zeros(1)}, {})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(InputError, match="r: File too large"):
+            save_record(tmp_path / "r", {"x": torch.zeros(10_000)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+    assert load_record(tmp_path / "r")[0]["x"].shape == (1,)
+
+
+def test_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file or directory"):
+        save_record(tmp_path / "none" / "r", {"x": torch.zeros(1)}, {})
+
+
+def test_config_is_plain_json(tiny_generator: Generator, tmp_path: Path) -> None:
+    """Any safetensors reader can tell what the file is."""
+    save_generator(tmp_path / "g", tiny_generator)
+    with safetensors.safe_open(tmp_path / "g", framework="pt") as file:
+        header = json.loads(file.metadata()["latentedit"])
+    assert header["record_version"] == 1
+    assert header["config"] == json.loads(json.dumps(tiny_generator.config.to_dict()))
+    assert replace(tiny_generator.config) == GeneratorConfig.from_dict(header["config"])

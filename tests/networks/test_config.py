@@ -1,0 +1,35 @@
+"""The config: what it derives, refuses and writes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from latentedit.networks import GeneratorConfig, block_channels
+
+
+def test_round_trip_through_json() -> None:
+    config = GeneratorConfig(8, (4, 3), c_dim=2, conv_clamp=256, resample_filter=(1, 2, 1), use_noise=False)
+    assert GeneratorConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("resolution", [0, 2, 3, 12, 1000, -8])
+def test_resolution_is_a_power_of_two(resolution: int) -> None:
+    with pytest.raises(ValueError, match=f"{resolution} is not a power of two"):
+        GeneratorConfig(resolution, (4,))
+
+
+@pytest.mark.parametrize("channels", [(), (4,), (4, 4, 4)])
+def test_one_width_a_block(channels: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=f"{len(channels)} channel widths for 2 blocks"):
+        GeneratorConfig(8, channels)
+
+
+@pytest.mark.parametrize(("resolution", "num_ws"), [(4, 2), (256, 14), (512, 16), (1024, 18)])
+def test_num_ws(resolution: int, num_ws: int) -> None:
+    assert GeneratorConfig(resolution, block_channels(resolution, 32768, 512)).num_ws == num_ws
+
+
+def test_widths_of_the_1024_px_face_model() -> None:
+    assert block_channels(1024, 32768, 512) == (512, 512, 512, 512, 512, 256, 128, 64, 32)
