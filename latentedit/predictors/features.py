@@ -19,8 +19,8 @@ class FeatureConfig:
 
     img_resolution: int = 64  # every face is brought to this size first, so that all are described alike
     cells: tuple[int, ...] = (4, 8)  # sides of the cells of oriented gradients, in pixels
-    num_orientations: int = 12
-    contrast_floor: float = 0.1  # a block with less contrast than this is not blown up to full strength
+    num_orientations: int = 10  # even, so that mirroring a face permutes them
+    contrast_floor: float = 0.2  # a block with less contrast than this is not blown up to full strength
     clip: float = 0.2  # no single edge outvotes its block
     colour_resolution: int = 32
 
@@ -31,23 +31,30 @@ class FeatureConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureConfig:
         """Read what `to_dict` wrote, through JSON or not; lists become tuples."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**settings)
 
     @property
     def num_features(self) -> int:
         """The length of all blocks that `face_features` returns, side by side."""
         sides = [self.img_resolution // cell for cell in self.cells]
-        return sum(4 * self.num_orientations * (side - 1) ** 2 for side in sides) + 3 * self.colour_resolution**2
+        return sum(12 * self.num_orientations * (side - 1) ** 2 for side in sides) + 3 * self.colour_resolution**2
 
 
 def face_features(images: Tensor, config: FeatureConfig) -> list[Tensor]:
     """Describe faces by gradients at each cell size, then colour: [N, 3, H, W] -> blocks [N, features]."""
     images = resize(images, config.img_resolution)
-    luma = (images * images.new_tensor(LUMA).view(3, 1, 1)).sum(dim=1, keepdim=True)
-    gradients = oriented_gradients(luma, config.num_orientations)
+    channels = luma_and_chroma(images).flatten(0, 1).unsqueeze(1)  # [3 N, 1, R, R]
+    gradients = oriented_gradients(channels, config.num_orientations)
     histograms = [resize(gradients, config.img_resolution // cell) for cell in config.cells]
     blocks = [normalize_blocks(cells, config.contrast_floor, config.clip) for cells in histograms]
-    return [block.flatten(1) for block in [*blocks, resize(images, config.colour_resolution)]]
+    return [block.reshape(len(images), -1) for block in [*blocks, resize(images, config.colour_resolution)]]
+
+
+def luma_and_chroma(images: Tensor) -> Tensor:
+    """Separate light from colour, Y, B - Y and R - Y: [N, 3, H, W] -> [N, 3, H, W]."""
+    luma = (images * images.new_tensor(LUMA).view(3, 1, 1)).sum(dim=1, keepdim=True)
+    return torch.cat([luma, images[:, 2:] - luma, images[:, :1] - luma], dim=1)
 
 
 def resize(images: Tensor, side: int) -> Tensor:
@@ -55,17 +62,17 @@ def resize(images: Tensor, side: int) -> Tensor:
     return F.interpolate(images.contiguous(), size=(side, side), mode="bilinear", antialias=True)
 
 
-def oriented_gradients(luma: Tensor, num_orientations: int) -> Tensor:
+def oriented_gradients(images: Tensor, num_orientations: int) -> Tensor:
     """Split the gradient g by direction, relu(<g, u_k> - |g| cos(2 pi / K)): [N, 1, H, W] -> [N, K, H, W].
 
     A smooth stand-in for binning by angle, which has no derivative where the image is flat.
     """
-    padded = F.pad(luma, (1, 1, 1, 1), mode="replicate")
+    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
     dx = padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]
     dy = padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]
     length = (dx.square() + dy.square() + 1e-8).sqrt()
     width = 2 * math.pi / num_orientations
-    angles = torch.arange(num_orientations, device=luma.device, dtype=luma.dtype).view(-1, 1, 1) * width
+    angles = torch.arange(num_orientations, device=images.device, dtype=images.dtype).view(-1, 1, 1) * width
     return (dx * angles.cos() + dy * angles.sin() - length * math.cos(width)).relu() / (1 - math.cos(width))
 
 

@@ -170,7 +170,7 @@ def to_unit(images: Tensor) -> Tensor:
 def mirrored_features(images: Tensor, config: FeatureConfig, quiet: bool = False) -> list[Tensor]:
     """Average the features of each face and its mirror image: uint8 [N, 3, H, W] -> blocks [N, features]."""
     chunks = []
-    for chunk in tqdm(images.split(32), desc="describing faces", disable=quiet):
+    for chunk in tqdm(torch.split(images, 32), desc="describing faces", disable=quiet):
         faces = to_unit(chunk)
         pairs = zip(face_features(faces, config), face_features(faces.flip(-1), config), strict=True)
         chunks.append([(one + other) / 2 for one, other in pairs])
@@ -242,7 +242,7 @@ def measure_resolution(assessor: OmiAssessor, images: Tensor, quiet: bool = Fals
     """
     resamplings = {"64 px, box": ("area", 64), "64 px, bicubic": ("bicubic", 64), "32 px, box": ("area", 32)}
     chunks: dict[str, list[Tensor]] = {"full": [], **{name: [] for name in resamplings}}
-    for chunk in tqdm(images.split(32), desc="measuring resolution", disable=quiet):
+    for chunk in tqdm(torch.split(images, 32), desc="measuring resolution", disable=quiet):
         faces = to_unit(chunk)
         chunks["full"].append(assessor(faces))
         for name, (mode, side) in resamplings.items():

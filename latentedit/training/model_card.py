@@ -20,10 +20,10 @@ These weights are made from that data and carry its licence: **{licence}**.
 
 ## Method
 
-Faces are brought to 64 x 64 px and described by oriented gradients (Dalal & Triggs 2005) in cells of 4 and 8 px and
-by their colours at 32 x 32 px. A ridge regression on these, made mirror-symmetric by averaging each face with its
-mirror image, gives a first rating of every attribute. A second ridge regression, with a Gaussian kernel on these first
-ratings, corrects them. Penalties are chosen attribute by attribute by leave-one-out error.
+Faces are brought to 64 x 64 px and described by oriented gradients of light and colour (Dalal & Triggs 2005) in cells
+of 4 and 8 px and by their colours at 32 x 32 px. A ridge regression on these, made mirror-symmetric by averaging each
+face with its mirror image, gives a first rating of every attribute. A second ridge regression, with a Gaussian kernel
+on these first ratings, corrects them. Penalties are chosen attribute by attribute by leave-one-out error.
 
 ## How well it ranks faces it has not seen
 

@@ -1,0 +1,122 @@
+"""The assessor's trainer, on faces whose ratings are known functions of the image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.stats import spearmanr
+
+from latentedit.errors import InputError
+from latentedit.predictors import OmiAssessor
+from latentedit.training.assessor import train_assessor
+from latentedit.training.ridge import PENALTIES, fit_ridge
+from latentedit.training.statistics import bootstrap_spearman, spearman
+
+
+def write_faces(folder: Path, count: int = 48) -> Path:
+    """Write grey squares: `light` is the top's brightness, `chance` is noise, both rated 0..100."""
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir(parents=True)
+    lines = ["stimulus,light,chance"]
+    for i in range(count):
+        light, chance = rng.uniform(0, 100, size=2)
+        pixels = rng.integers(100, 140, size=(64, 64, 3))
+        pixels[:32] += int(light) - 50
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / "images" / f"{i}.png")
+        lines.append(f"{i},{light},{chance}")
+    (folder / "attribute_means.csv").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("assessor")
+    train_assessor(write_faces(folder / "data"), folder / "light.safetensors", quiet=True)
+    return folder
+
+
+def test_the_trainer_finds_a_rating_that_is_there_and_none_that_is_not(trained: Path) -> None:
+    figures = OmiAssessor.load(trained / "light.safetensors").header["cross_validation"]["spearman"]
+    assert figures["light"]["low"] > 0.95
+    assert figures["chance"]["low"] < 0.1
+
+
+def test_the_file_rates_faces(trained: Path) -> None:
+    light = OmiAssessor.load(trained / "light.safetensors").scorer("light")
+    dark, bright = torch.zeros(3, 64, 64), torch.zeros(3, 64, 64)
+    dark[:, :32], bright[:, :32] = -0.3, 0.3
+    assert light(dark) < 35
+    assert light(bright) > 65
+
+
+def test_training_is_deterministic(trained: Path) -> None:
+    train_assessor(trained / "data", trained / "again.safetensors", quiet=True)
+    for ending in ("safetensors", "md"):
+        assert (trained / f"again.{ending}").read_bytes() == (trained / f"light.{ending}").read_bytes()
+
+
+def test_the_card_holds_every_figure(trained: Path) -> None:
+    header = OmiAssessor.load(trained / "light.safetensors").header
+    card = (trained / "light.md").read_text()
+    for attribute, figures in header["cross_validation"]["spearman"].items():
+        assert f"| {attribute} | {figures['rho']:.3f} |" in card
+    assert header["licence"] in card
+    assert all(limit in card for limit in header["limits"])
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (None, "attribute_means.csv: No such file"),
+        ("", "no table of ratings"),
+        ("name,light\n1,2", "has columns name, light: it needs 'stimulus'"),
+        ("stimulus,light\n1,2", "rates 1 faces: at least 10"),
+        ("stimulus,light\n" + "1,x\n" * 10, "line 2: could not convert string to float: 'x'"),
+        ("stimulus,light\n" + "1,nan\n" * 10, "line 2: 2 cells are needed, every rating a finite number"),
+        ("stimulus,light\n" + "1,5\n" * 10, "every face has the same 'light'"),
+        ("stimulus,light\n" + "".join(f"face{i},{i}\n" for i in range(10)), "lacks 10 rated images.*'face0'"),
+    ],
+)
+def test_mistakes_in_the_table_are_one_line(tmp_path: Path, table: str | None, message: str) -> None:
+    data = write_faces(tmp_path, count=1)
+    (data / "attribute_means.csv").unlink()
+    if table is not None:
+        (data / "attribute_means.csv").write_text(table)
+    with pytest.raises(InputError, match=message) as caught:
+        train_assessor(data, tmp_path / "out.safetensors", quiet=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_place_that_cannot_be_written_fails_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="make it first"):
+        train_assessor(tmp_path, tmp_path / "none" / "out.safetensors")
+    with pytest.raises(InputError, match=r"ending \.safetensors"):
+        train_assessor(tmp_path, tmp_path / "out.bin")
+
+
+def test_leaving_one_out_equals_fitting_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latentedit.training.ridge.PENALTIES", PENALTIES[10:11])
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(20, 5, generator=generator, dtype=torch.float64)
+    targets = features[:, :2] + torch.randn(20, 2, generator=generator, dtype=torch.float64)
+    penalty = PENALTIES[10] * (features - features.mean(dim=0)).square().sum() / 20
+    ridge = fit_ridge(features @ features.t(), targets)
+    for i in range(20):
+        rest = torch.arange(20) != i
+        x, y = features[rest] - features[rest].mean(dim=0), targets[rest] - targets[rest].mean(dim=0)
+        weight = torch.linalg.solve(x.t() @ x + penalty * torch.eye(5, dtype=torch.float64), x.t() @ y)
+        expected = (features[i] - features[rest].mean(dim=0)) @ weight + targets[rest].mean(dim=0)
+        torch.testing.assert_close(ridge.left_out[i], expected)
+
+
+def test_spearman_agrees_with_scipy_and_lies_in_its_interval() -> None:
+    x = np.random.default_rng(0).normal(size=100).round(1)
+    y = x + np.random.default_rng(1).normal(size=100).round(1)
+    rho = spearman(x, y)
+    assert rho == pytest.approx(spearmanr(x, y).statistic)
+    low, high = bootstrap_spearman(x, y, seed=0)
+    assert low < rho < high
