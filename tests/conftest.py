@@ -17,8 +17,6 @@ from latentedit.networks import Generator, GeneratorConfig
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
 
-SHARED = Path(__file__).parents[2] / "shared"
-
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -29,10 +27,30 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of other people's files beside the checkout; without it the test is skipped."""
+    folder = Path(__file__).parents[2] / "shared"
+    if not folder.exists():
+        pytest.skip(f"{folder} is absent: it holds other people's files, which the project does not copy")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_generator() -> Generator:
-    """A 16 px generator of random weights whose noise and mean face are not zero."""
+    """A 16 px generator of random weights, w_dim 16, 6 layers."""
+    return make_generator(GeneratorConfig(16, (8, 8, 8), z_dim=12, w_dim=16, num_mapping_layers=2))
+
+
+@pytest.fixture(scope="session")
+def scorable_generator() -> Generator:
+    """A 32 px generator of random weights, w_dim 16, 8 layers: large enough for a scorer."""
+    return make_generator(GeneratorConfig(32, (8, 8, 8, 4), z_dim=12, w_dim=16, num_mapping_layers=2))
+
+
+def make_generator(config: GeneratorConfig) -> Generator:
+    """Make a generator of random weights whose biases, noise and mean face are not zero."""
     torch.manual_seed(0)
-    generator = Generator(GeneratorConfig(16, (8, 8, 8), z_dim=12, w_dim=16, num_mapping_layers=2))
+    generator = Generator(config)
     for name, tensor in generator.named_parameters():
         if name.endswith(("noise_strength", "bias")):
             torch.nn.init.normal_(tensor, mean=float(name.endswith("affine.bias")), std=0.1)

@@ -43,18 +43,18 @@ def run(args: argparse.Namespace) -> None:
     scorer = arguments.open_scorer(args)
     ws, names = arguments.open_faces(args, checkpoint)
     edited = edit(ws, direction, args.alpha, layers, args.unit)
-    pairs = render(checkpoint.generator, torch.stack([ws, edited], dim=1), args.noise_mode, quiet=args.quiet)
-    faces = _describe_faces(names, f"{direction.name}{args.alpha:+g}", scorer, pairs)
-    facts: dict[str, Any] = {
-        "network": printing.describe_network(args.network, checkpoint),
-        "direction": printing.describe_direction(direction),
-        "alpha": convert_alpha(direction, args.alpha, args.unit),
-        "layers": format_ranges(layers),
-        "truncation_psi": args.trunc if args.latents is None else None,
-        "scorer": scorer.name if scorer else None,
-        "faces": faces,
-    }
     with staged(args.outdir) as folder:
+        pairs = render(checkpoint.generator, torch.stack([ws, edited], dim=1), args.noise_mode, quiet=args.quiet)
+        faces = _describe_faces(names, f"{direction.name}{args.alpha:+g}", scorer, pairs)
+        facts: dict[str, Any] = {
+            "network": printing.describe_network(args.network, checkpoint),
+            "direction": printing.describe_direction(direction),
+            "alpha": convert_alpha(direction, args.alpha, args.unit),
+            "layers": format_ranges(layers),
+            "truncation_psi": args.trunc if args.latents is None else None,
+            "scorer": scorer.name if scorer else None,
+            "faces": faces,
+        }
         for face, pair in zip(faces, pairs, strict=True):
             to_pil(pair[0]).save(folder / face["before"])
             to_pil(pair[1]).save(folder / face["after"])

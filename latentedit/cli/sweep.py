@@ -46,22 +46,22 @@ def run(args: argparse.Namespace) -> None:
     scorer = arguments.open_scorer(args)
     ws, names = arguments.open_faces(args, checkpoint)
     swept = sweep(ws, direction, alphas, layers, args.unit)
-    images = render(checkpoint.generator, swept.ws, args.noise_mode, quiet=args.quiet)  # [N, A, 3, H, W]
-    scores = None if scorer is None else score(scorer, images)  # [N, A]
-    facts = {
-        "network": printing.describe_network(args.network, checkpoint),
-        "direction": printing.describe_direction(direction),
-        "alphas": [convert_alpha(direction, alpha, args.unit) for alpha in alphas],
-        "layers": format_ranges(layers),
-        "truncation_psi": args.trunc if args.latents is None else None,
-        "scorer": scorer.name if scorer else None,
-        "faces": names,
-        "scores": None if scores is None else scores.tolist(),
-    }
+    labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
     with staged(args.outdir) as folder:
+        images = render(checkpoint.generator, swept.ws, args.noise_mode, quiet=args.quiet)  # [N, A, 3, H, W]
+        scores = None if scorer is None else score(scorer, images)  # [N, A]
+        facts = {
+            "network": printing.describe_network(args.network, checkpoint),
+            "direction": printing.describe_direction(direction),
+            "alphas": [convert_alpha(direction, alpha, args.unit) for alpha in alphas],
+            "layers": format_ranges(layers),
+            "truncation_psi": args.trunc if args.latents is None else None,
+            "scorer": scorer.name if scorer else None,
+            "faces": names,
+            "scores": None if scores is None else scores.tolist(),
+        }
         title = f"{direction.name}, alpha in {swept.unit}" + (f", scored by {scorer.name}" if scorer else "")
         captions = None if scores is None else [[f"{value:.1f}" for value in row] for row in scores.tolist()]
-        labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
         image_grid(images, captions, labels, names, title).save(folder / "sweep.png")
         if scores is not None:
             _write_scores(folder / "scores.csv", names, alphas, scores)

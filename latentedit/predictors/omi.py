@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from latentedit.errors import InputError
+from latentedit.checkpoints import load_record, save_record
+from latentedit.errors import InputError, about
 from latentedit.predictors.attributes import AttributeScorer
 from latentedit.predictors.features import FeatureConfig, face_features
 
 KIND = "assessor"
-HEADER_KEY, RECORD_VERSION = "latentedit", 1  # as in all of the project's safetensors files
 SMALLEST_SIDE = 32  # pixels: a smaller face shows too little to rate
 
 
@@ -58,7 +54,7 @@ class OmiAssessor(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         if images.ndim < 3 or images.shape[-3] != 3 or min(images.shape[-2:]) < SMALLEST_SIDE:
             raise InputError(f"images of shape {list(images.shape)}: give [..., 3, H, W] from {SMALLEST_SIDE} px on")
-        flat = images.reshape(-1, *images.shape[-3:]).float()
+        flat = images.reshape(-1, *images.shape[-3:]).to(self.bias.device, torch.float32)
         features = torch.cat(face_features(flat, self.config), dim=1).double()
         linear = features @ self.weight.double().t() + self.bias
         kernel = gaussian_kernel((linear - self.center) / self.scale, self.supports.double(), self.gamma)
@@ -79,16 +75,9 @@ class OmiAssessor(nn.Module):
 
     def save(self, path: str | Path, header: Mapping[str, Any]) -> None:
         """Write one safetensors file with a JSON header, whole or not at all; most weights are float16."""
-        path = Path(path)
         stated = {"attributes": self.attributes, "config": self.config.to_dict(), "gamma": self.gamma}
-        record = {"record_version": RECORD_VERSION, "kind": KIND, "name": self.name, **stated, **header}
         tensors = {**self.state_dict(), "weight": self.weight.half()}
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            safetensors.torch.save_file(tensors, temporary, {HEADER_KEY: json.dumps(record)})
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        save_record(path, tensors, {"kind": KIND, "name": self.name, **stated, **header})
 
 
 def gaussian_kernel(a: Tensor, b: Tensor, gamma: float) -> Tensor:
@@ -99,20 +88,17 @@ def gaussian_kernel(a: Tensor, b: Tensor, gamma: float) -> Tensor:
 
 def _read(path: Path) -> OmiAssessor:
     """Read and check a record."""
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[HEADER_KEY])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _build(header, state)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path} is not an assessor that latentedit wrote: fetch it or train it again") from error
+    state, header = load_record(path)
+    with about(path):
+        try:
+            return _build(header, state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError("not an assessor that latentedit wrote: fetch it or train it again") from error
 
 
 def _build(header: dict[str, Any], state: dict[str, Tensor]) -> OmiAssessor:
     """Make the module that a header and its tensors describe."""
-    if (header["kind"], header["record_version"]) != (KIND, RECORD_VERSION):
+    if header["kind"] != KIND:
         raise ValueError("another kind of record")
     config = FeatureConfig.from_dict(header["config"])
     assessor = OmiAssessor(config, header["attributes"], len(state["supports"]), header["gamma"])

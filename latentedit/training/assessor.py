@@ -15,9 +15,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.errors import InputError
+from latentedit.photographs import list_images, load_square, to_images
 from latentedit.predictors.features import FeatureConfig, face_features
 from latentedit.predictors.omi import OmiAssessor, gaussian_kernel
-from latentedit.training.images import list_images, load_square
 from latentedit.training.model_card import DataSource, write_card
 from latentedit.training.ridge import Ridge, fit_ridge
 from latentedit.training.statistics import bootstrap_spearman, spearman
@@ -26,6 +26,7 @@ RATINGS_FILE, IMAGES_FOLDER, KEY_COLUMN = "attribute_means.csv", "images", "stim
 SIDE = 256  # pixels: faces are read at this size, so that the assessor's own resizing is trained too
 GAMMA = 0.5
 NUM_FOLDS = 5
+CHUNK = 32  # faces at a time
 OMI = DataSource(
     name="One Million Impressions",
     citation=(
@@ -118,14 +119,13 @@ def _check_writable(out: Path) -> None:
 def load_faces(data: Path, quiet: bool = False) -> RatedFaces:
     """Read DATA/attribute_means.csv and the faces it names in DATA/images."""
     stimuli, attributes, ratings = read_ratings(data / RATINGS_FILE)
-    paths = list_images(data / IMAGES_FOLDER)
+    paths = list_images([data / IMAGES_FOLDER])
     named = {path.stem: path for path in paths} | {path.name: path for path in paths}
     missing = [stimulus for stimulus in stimuli if stimulus not in named]
     if missing:
         raise InputError(f"{data / IMAGES_FOLDER} lacks {len(missing)} rated images, the first is {missing[0]!r}")
     faces = [load_square(named[stimulus], SIDE) for stimulus in tqdm(stimuli, desc="reading faces", disable=quiet)]
-    images = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2)
-    return RatedFaces(images, ratings, attributes)
+    return RatedFaces(torch.stack(faces), ratings, attributes)
 
 
 def read_ratings(path: Path) -> tuple[list[str], tuple[str, ...], Tensor]:
@@ -162,16 +162,11 @@ def _parse_row(path: Path, line: int, row: list[str], columns: list[str], key: i
     return ratings
 
 
-def to_unit(images: Tensor) -> Tensor:
-    """Convert uint8 to floats in [-1, 1]."""
-    return images.float() / 127.5 - 1
-
-
 def mirrored_features(images: Tensor, config: FeatureConfig, quiet: bool = False) -> list[Tensor]:
     """Average the features of each face and its mirror image: uint8 [N, 3, H, W] -> blocks [N, features]."""
     chunks = []
-    for chunk in tqdm(torch.split(images, 32), desc="describing faces", disable=quiet):
-        faces = to_unit(chunk)
+    for i in tqdm(range(0, len(images), CHUNK), desc="describing faces", disable=quiet):
+        faces = to_images(images[i : i + CHUNK])
         pairs = zip(face_features(faces, config), face_features(faces.flip(-1), config), strict=True)
         chunks.append([(one + other) / 2 for one, other in pairs])
     return [torch.cat(block) for block in zip(*chunks, strict=True)]
@@ -242,8 +237,8 @@ def measure_resolution(assessor: OmiAssessor, images: Tensor, quiet: bool = Fals
     """
     resamplings = {"64 px, box": ("area", 64), "64 px, bicubic": ("bicubic", 64), "32 px, box": ("area", 32)}
     chunks: dict[str, list[Tensor]] = {"full": [], **{name: [] for name in resamplings}}
-    for chunk in tqdm(torch.split(images, 32), desc="measuring resolution", disable=quiet):
-        faces = to_unit(chunk)
+    for i in tqdm(range(0, len(images), CHUNK), desc="measuring resolution", disable=quiet):
+        faces = to_images(images[i : i + CHUNK])
         chunks["full"].append(assessor(faces))
         for name, (mode, side) in resamplings.items():
             small = F.interpolate(faces, size=(side, side), mode=mode, antialias=mode == "bicubic").clamp(-1, 1)

@@ -23,7 +23,8 @@ def change_colour(images: Tensor) -> Tensor:
     grey = images.mean(dim=1, keepdim=True)
     images = grey + (images - grey) * (saturation * 2)
     mean = images.mean(dim=[1, 2, 3], keepdim=True)
-    return mean + (images - mean) * (contrast + 0.5)
+    changed: Tensor = mean + (images - mean) * (contrast + 0.5)
+    return changed
 
 
 def shift(images: Tensor, share: float = 1 / 8) -> Tensor:

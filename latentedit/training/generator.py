@@ -157,9 +157,9 @@ def train_generator(
     samples and a line in `log.jsonl`. A killed run repeats the images since then and ends in the
     same weights as one that never stopped.
     """
+    images = load_images(data, config.img_resolution, quiet)
     outdir.mkdir(parents=True, exist_ok=True)
     state_path = outdir / "state.pt"
-    images = load_images(data, config.img_resolution, quiet)
     with torch.random.fork_rng():
         training = resume(state_path, config, settings or Settings())
         for losses in _steps(training, images, num_images, quiet):

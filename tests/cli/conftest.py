@@ -26,14 +26,14 @@ class Result:
 
 
 @pytest.fixture
-def network(tiny_generator, tmp_path) -> Path:
+def network(scorable_generator, tmp_path) -> Path:
     """The tiny generator as a file, with the directions `up` and `side` in the user's library."""
     path = tmp_path / "tiny.safetensors"
-    save_generator(path, tiny_generator, source="random weights", licence="CC0 1.0")
+    save_generator(path, scorable_generator, source="random weights", licence="CC0 1.0")
     random = torch.Generator().manual_seed(0)
     for name in ("up", "side"):
         row = torch.nn.functional.normalize(torch.randn(1, 16, generator=random).double())
-        store_direction(Direction(name, row.repeat(6, 1), tuple(range(6)), sigma=0.5), fingerprint(tiny_generator))
+        store_direction(Direction(name, row.repeat(8, 1), tuple(range(8)), sigma=0.5), fingerprint(scorable_generator))
     return path
 
 

@@ -16,22 +16,23 @@ def test_apply_writes_faces_strip_latents_and_run(run, network, tmp_path):
     faces = {f"seed000{i}{suffix}.png" for i in (0, 1, 5) for suffix in ("", "_up+3")}
     assert names == faces | {"strip.png", "latents.npz", "run.json"}
     assert "seed0005   omi:memorable" in done.out
-    assert "alpha +3 raw = +6 sigma = +7.35 flat" in done.out
-    assert Image.open(out / "seed0000.png").size == (16, 16)
+    assert "alpha +3 raw = +6 sigma = +8.49 flat" in done.out
+    with Image.open(out / "seed0000.png") as face:
+        assert face.size == (32, 32)
 
 
-def test_run_json_holds_what_is_needed_to_repeat_it(run, network, tiny_generator, tmp_path):
+def test_run_json_holds_what_is_needed_to_repeat_it(run, network, scorable_generator, tmp_path):
     done = run("apply", "--network", network, "--direction", "up", "--alpha", 1, "--outdir", tmp_path / "o", "--json")
     facts = json.loads((tmp_path / "o" / "run.json").read_text())
     assert done.facts.items() <= facts.items()
     assert facts["network"]["fingerprint"] == facts["direction"]["generator"]
     assert facts["network"]["licence"] == "CC0 1.0"
-    assert facts["alpha"] == pytest.approx({"raw": 1, "sigma": 2, "flat": 6**0.5})
+    assert facts["alpha"] == pytest.approx({"raw": 1, "sigma": 2, "flat": 8**0.5})
     assert facts["faces"][0].keys() >= {"name", "before", "after", "score_before", "score_after"}
 
 
-def test_the_saved_latents_are_the_edited_ones(run, network, tiny_generator, tmp_path):
-    save_latents(tmp_path / "in.npz", sample(tiny_generator, [3, 4]))
+def test_the_saved_latents_are_the_edited_ones(run, network, scorable_generator, tmp_path):
+    save_latents(tmp_path / "in.npz", sample(scorable_generator, [3, 4]))
     common = ["--network", network, "--direction", "up", "--scorer", "none", "--quiet"]
     assert run("apply", *common, "--alpha", 2, "--latents", tmp_path / "in.npz", "--outdir", tmp_path / "a").code == 0
     back = ["--alpha", -2, "--latents", tmp_path / "a" / "latents.npz", "--outdir", tmp_path / "b"]
@@ -58,9 +59,9 @@ def test_sweep_writes_a_labelled_grid_and_its_scores(run, network, tmp_path):
     assert len(rows) == 28
     assert [float(row["alpha"]) for row in rows[:7]] == [-6, -4, -2, 0, 2, 4, 6]
     assert {row["face"] for row in rows} == {"seed0000", "seed0001", "seed0002", "seed0003"}
-    width, height = Image.open(tmp_path / "o" / "sweep.png").size
-    assert width > 7 * 192
-    assert height > 4 * 192
+    with Image.open(tmp_path / "o" / "sweep.png") as grid:
+        assert grid.width > 7 * 192
+        assert grid.height > 4 * 192
 
 
 def test_layers_and_units_reach_the_edit(run, network, tmp_path):

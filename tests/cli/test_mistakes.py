@@ -22,7 +22,7 @@ MISTAKES = {
     "absent direction file": ([*APPLY, "--direction", "{tmp}/no.npy"], "no.npy"),
     "reversed seeds": ([*APPLY, "--seeds", "3-1"], "'3-1'"),
     "empty seeds": ([*APPLY, "--seeds", ""], "''"),
-    "layers out of range": ([*APPLY, "--layers", "4-9"], "layers '4-9': this generator has layers 0-5"),
+    "layers out of range": ([*APPLY, "--layers", "4-9"], "layers '4-9': this generator has layers 0-7"),
     "layers that are none": ([*APPLY, "--layers", "fine"], "fine starts at layer 8"),
     "alpha nan": ([*APPLY, "--alpha", "nan"], "'nan' is not a finite number"),
     "alpha infinite": ([*APPLY, "--alpha=-inf"], "'-inf' is not a finite number"),

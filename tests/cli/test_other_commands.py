@@ -6,29 +6,18 @@ from latentedit.direction import cosine
 from latentedit.library import load_direction, read_direction
 
 
-def test_condition_stores_an_orthogonal_direction_under_its_name(run, network, tiny_generator):
+def test_condition_stores_an_orthogonal_direction_under_its_name(run, network, scorable_generator):
     done = run("condition", "up", "--without", "side", "--name", "only_up", "--network", network)
     assert done.code == 0
     assert "kept" in done.out
-    conditioned = load_direction("only_up", tiny_generator)
-    assert abs(cosine(conditioned, load_direction("side", tiny_generator))) < 1e-6
+    conditioned = load_direction("only_up", scorable_generator)
+    assert abs(cosine(conditioned, load_direction("side", scorable_generator))) < 1e-6
     assert conditioned.sigma > 0
     assert conditioned.provenance["parents"] == ["up", "side"]
-    assert (
-        run(
-            "apply",
-            "--network",
-            network,
-            "--direction",
-            "only_up",
-            "--alpha",
-            1,
-            "--quiet",
-            "--outdir",
-            network.parent / "o",
-        ).code
-        == 0
+    applied = run(
+        "apply", "--network", network, "--direction", "only_up", "--alpha", 1, "--outdir", network.parent / "o"
     )
+    assert applied.code == 0
 
 
 def test_condition_writes_the_file_that_is_named(run, network, tmp_path):
@@ -65,12 +54,12 @@ def test_inspect_says_what_a_file_is(run, network, home, tmp_path):
     assert (facts["kind"], facts["format"], facts["img_resolution"], facts["licence"]) == (
         "generator",
         "latentedit",
-        16,
+        32,
         "CC0 1.0",
     )
     direction = next(home.rglob("up.safetensors"))
     facts = run("inspect", direction, "--json").facts
-    assert (facts["kind"], facts["name"], facts["space"], facts["shape"]) == ("direction", "up", "w", [6, 16])
+    assert (facts["kind"], facts["name"], facts["space"], facts["shape"]) == ("direction", "up", "w", [8, 16])
     assert "fingerprint" in run("inspect", network).out
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from latentedit.checkpoints import save_record
 from latentedit.errors import InputError
+from latentedit.photographs import to_images
 from latentedit.predictors import OmiAssessor
 from latentedit.predictors.features import FeatureConfig, face_features, oriented_gradients
-from latentedit.training.assessor import load_faces, to_unit
+from latentedit.training.assessor import load_faces
 from latentedit.training.statistics import spearman
 
 OMI = Path(__file__).parents[3] / "shared" / "data" / "omi"
@@ -41,7 +43,7 @@ def test_the_bundled_weights_fit_their_training_faces() -> None:
     assessor = OmiAssessor.load()
     assert assessor.attributes == faces.attributes
     with torch.no_grad():
-        ratings = assessor(to_unit(faces.images[:200])).double()
+        ratings = assessor(to_images(faces.images[:200])).double()
     assert spearman(ratings.t().numpy(), faces.ratings[:200].t().numpy()).min() > 0.7
 
 
@@ -56,8 +58,11 @@ def test_save_then_load_is_equal(tmp_path: Path) -> None:
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "noise.safetensors").write_bytes(b"noise")
-    with pytest.raises(InputError, match=r"noise\.safetensors is not an assessor"):
+    save_record(tmp_path / "recipe.safetensors", {"a": torch.ones(1)}, {"kind": "recipe"})
+    with pytest.raises(InputError, match=r"noise\.safetensors: no safetensors file"):
         OmiAssessor.load(tmp_path / "noise.safetensors")
+    with pytest.raises(InputError, match=r"recipe\.safetensors: not an assessor"):
+        OmiAssessor.load(tmp_path / "recipe.safetensors")
     with pytest.raises(InputError, match=r"none\.safetensors.*No such file"):
         OmiAssessor.load(tmp_path / "none.safetensors")
 
