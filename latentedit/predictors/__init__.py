@@ -7,11 +7,12 @@ from latentedit.predictors.attributes import Assessor as Assessor
 from latentedit.predictors.attributes import AttributeScorer as AttributeScorer
 from latentedit.predictors.attributes import suggest
 from latentedit.predictors.omi import OmiAssessor as OmiAssessor
+from latentedit.scoring import Scorer
 
 PREDICTORS = {"omi": OmiAssessor}
 
 
-def load_scorer(name: str) -> AttributeScorer:
+def load_scorer(name: str) -> Scorer:
     """Load a scorer by name: `omi` is the rated memorability, `omi:happy` any other attribute.
 
     >>> load_scorer("omi").name
