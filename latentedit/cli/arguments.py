@@ -15,8 +15,9 @@ from latentedit.direction import UNITS, Direction
 from latentedit.errors import InputError
 from latentedit.latents import load_latents, sample
 from latentedit.library import load_direction
-from latentedit.predictors import AttributeScorer, load_scorer
+from latentedit.predictors import load_scorer
 from latentedit.ranges import format_ranges, parse_layers, parse_seeds
+from latentedit.scoring import Scorer
 
 Commands = Any  # argparse's own type for sub-parsers is private
 T = TypeVar("T")
@@ -142,6 +143,6 @@ def open_direction(args: argparse.Namespace, checkpoint: Checkpoint) -> tuple[Di
     return direction, moved
 
 
-def open_scorer(args: argparse.Namespace) -> AttributeScorer | None:
+def open_scorer(args: argparse.Namespace) -> Scorer | None:
     """Load the scorer, or none."""
     return None if args.scorer == "none" else load_scorer(args.scorer)

@@ -12,7 +12,8 @@ from tqdm import tqdm
 from latentedit.cli import arguments, printing
 from latentedit.errors import InputError
 from latentedit.photographs import list_images, load_square, to_images
-from latentedit.predictors import AttributeScorer, load_scorer
+from latentedit.predictors import load_scorer
+from latentedit.scoring import Scorer
 
 EXAMPLES = """\
   latentedit score face.png photos/                     rated memorability, 0 to 100
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 @torch.no_grad()
-def _score_file(path: Path, scorers: list[AttributeScorer]) -> Tensor:
+def _score_file(path: Path, scorers: list[Scorer]) -> Tensor:
     """Score one file by each scorer: -> [number of scorers]."""
     image = to_images(load_square(path, RESOLUTION))
     return torch.stack([scorer(image) for scorer in scorers])

@@ -7,6 +7,7 @@ from latentedit.predictors.attributes import Assessor as Assessor
 from latentedit.predictors.attributes import AttributeScorer as AttributeScorer
 from latentedit.predictors.attributes import suggest
 from latentedit.predictors.omi import OmiAssessor as OmiAssessor
+from latentedit.scoring import Scorer
 
 PREDICTORS = {"omi": OmiAssessor}
 
@@ -18,7 +19,7 @@ def load_assessor(name: str) -> OmiAssessor:
     return PREDICTORS[name].load()
 
 
-def load_scorer(name: str) -> AttributeScorer:
+def load_scorer(name: str) -> Scorer:
     """Load a scorer by name: `omi` is the rated memorability, `omi:happy` any other attribute.
 
     >>> load_scorer("omi").name

@@ -41,6 +41,7 @@ OMI = DataSource(
         "do not use them to judge people.",
         "The faces are StyleGAN2's, trained on FFHQ: photographs, other frames and other generators are new to it.",
         "It sees 64 x 64 px, whatever it is given: finer detail does not count.",
+        "It looks at edges of colour, which JPEG blurs in images as small as that: keep 64 px faces as PNG.",
     ),
 )
 
@@ -135,7 +136,7 @@ def read_ratings(path: Path) -> tuple[list[str], tuple[str, ...], Tensor]:
             columns, *rows = csv.reader(file)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; --data names a folder with {RATINGS_FILE}") from error
-    except ValueError as error:  # an empty file or no text
+    except (ValueError, csv.Error) as error:  # an empty file or no text
         raise InputError(f"{path} is no table of ratings: it needs a first line of column names") from error
     if KEY_COLUMN not in columns or len(columns) < 2:
         raise InputError(f"{path} has columns {', '.join(columns)}: it needs {KEY_COLUMN!r} and one an attribute")
@@ -144,11 +145,13 @@ def read_ratings(path: Path) -> tuple[list[str], tuple[str, ...], Tensor]:
     key = columns.index(KEY_COLUMN)
     ratings = [_parse_row(path, line, row, columns, key) for line, row in enumerate(rows, start=2)]
     table = torch.tensor(ratings, dtype=torch.float64)
-    attributes = tuple(columns[:key] + columns[key + 1 :])
+    stimuli, attributes = [row[key] for row in rows], tuple(columns[:key] + columns[key + 1 :])
+    if len(set(stimuli)) < len(stimuli):  # a face in two folds would flatter the cross-validation
+        raise InputError(f"{path} rates {len(stimuli) - len(set(stimuli))} faces twice: give each one row")
     for attribute, spread in zip(attributes, table.std(dim=0).tolist(), strict=True):
         if not spread:
             raise InputError(f"{path}: every face has the same {attribute!r}, drop that column")
-    return [row[key] for row in rows], attributes, table
+    return stimuli, attributes, table
 
 
 def _parse_row(path: Path, line: int, row: list[str], columns: list[str], key: int) -> list[float]:

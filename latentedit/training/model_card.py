@@ -29,7 +29,7 @@ on these first ratings, corrects them. Penalties are chosen attribute by attribu
 
 Spearman's correlation of predicted and rated, {folds}-fold cross-validation (seed {seed}): everything fitted, penalties
 and scales included, saw the training folds only. The kinds of features, the kernel's width and the design were picked
-on the same faces beforehand; the figures hardly depend on them. Intervals: 95 %, bootstrap over faces.
+on the same faces beforehand, which may make the figures slightly too good. Intervals: 95 %, bootstrap over faces.
 
 | attribute | Spearman | 95 % interval | n |
 |---|---|---|---|

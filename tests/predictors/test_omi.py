@@ -85,4 +85,4 @@ def test_a_ramp_falls_into_the_bin_of_its_direction() -> None:
 def test_features_ignore_how_bright_and_how_contrasty_a_textured_face_is() -> None:
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) - 0.5
     gradients, dim = face_features(image, FeatureConfig())[0], face_features(0.5 * image + 0.2, FeatureConfig())[0]
-    assert torch.cosine_similarity(gradients, dim) > 0.98
+    assert (gradients - dim).norm() < 0.25 * gradients.norm()

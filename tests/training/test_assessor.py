@@ -77,7 +77,8 @@ def test_the_card_holds_every_figure(trained: Path) -> None:
         ("stimulus,light\n1,2", "rates 1 faces: at least 10"),
         ("stimulus,light\n" + "1,x\n" * 10, "line 2: could not convert string to float: 'x'"),
         ("stimulus,light\n" + "1,nan\n" * 10, "line 2: 2 cells are needed, every rating a finite number"),
-        ("stimulus,light\n" + "1,5\n" * 10, "every face has the same 'light'"),
+        ("stimulus,light\n" + "".join(f"1,{i}\n" for i in range(10)), "rates 9 faces twice"),
+        ("stimulus,light\n" + "".join(f"{i},5\n" for i in range(10)), "every face has the same 'light'"),
         ("stimulus,light\n" + "".join(f"face{i},{i}\n" for i in range(10)), "lacks 10 rated images.*'face0'"),
     ],
 )
