@@ -1,5 +1,5 @@
 """Finding directions: one method a file."""
 
-from latentedit.discovery.discover import METHODS as METHODS
-from latentedit.discovery.discover import calibrate as calibrate
-from latentedit.discovery.discover import discover as discover
+from latentedit.discovery.finding import METHODS as METHODS
+from latentedit.discovery.finding import calibrate as calibrate
+from latentedit.discovery.finding import discover as discover
