@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -124,21 +123,21 @@ def rebuild_tensor(value: object) -> Tensor:
     raise InputError("damaged: a parameter in it is no plain tensor")
 
 
-def _view(flat: Tensor, offset: int, size: Iterable[int], stride: Iterable[int]) -> Tensor:
-    """Lay a shape over a storage, within its bounds: [n] -> [*size]."""
+def _view(storage: torch.TypedStorage, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+    """Lay a shape over a storage, within its bounds: -> [*size]."""
     try:
-        return flat.as_strided(tuple(size), tuple(stride), offset)
+        return torch.empty(0, dtype=storage.dtype).set_(storage).as_strided(size, stride, offset)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise InputError("damaged: a tensor in it reaches beyond its storage") from error
+        raise InputError("damaged: a tensor in it does not fit its storage") from error
 
 
-def _rebuild_storage(value: object) -> Tensor:
-    """Decode a storage, itself a small torch.save file: bytes -> [n]."""
+def _rebuild_storage(value: object) -> torch.TypedStorage:
+    """Decode a storage, itself a small torch.save file."""
     match value:
         case Call("torch.storage._load_from_bytes", (data,)):
             storage = load_archive(io.BytesIO(_rebuild_bytes(data)))
-            if isinstance(storage, torch.storage.TypedStorage):
-                return torch.empty(0, dtype=storage.dtype).set_(storage)
+            if isinstance(storage, torch.TypedStorage):
+                return storage
     raise InputError("damaged: a tensor in it has no storage")
 
 
@@ -146,7 +145,7 @@ def _rebuild_bytes(value: object) -> bytes:
     match value:
         case bytes():
             return value
-        case Call("_codecs.encode", (str(text), "latin1")):  # how protocol 2 spells bytes
+        case Call("_codecs.encode", (str(text), "latin1")) if max(text, default="") <= "\xff":  # protocol 2's bytes
             return text.encode("latin1")
     raise InputError("damaged: bytes expected in it")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +21,16 @@ def _reconstruct_persistent_obj(meta: dict[str, Any]) -> None:
 
 
 _reconstruct_persistent_obj.__module__ = "torch_utils.persistence"
+
+
+class Reduced:
+    """An object that pickles as a call."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self.call = (function, args)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.call
 
 
 class Persistent:

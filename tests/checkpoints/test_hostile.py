@@ -11,7 +11,7 @@ import re
 import struct
 import subprocess
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nvidia_pickle import persist, write_pickle
+from nvidia_pickle import Reduced, persist, write_pickle
 
 from latentedit.checkpoints import load_generator_file, save_generator
 from latentedit.checkpoints.unpickler import Call, unpickle
@@ -28,16 +28,6 @@ from latentedit.errors import InputError
 from latentedit.networks import Generator
 
 EXTENSION_CODE = 0x7777
-
-
-class Reduced:
-    """An object that pickles as a call."""
-
-    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
-        self.call = (function, args)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return self.call
 
 
 def text(value: str) -> bytes:

@@ -68,6 +68,7 @@ def change_header(path: Path, change: Callable[[dict[str, Any]], object]) -> Non
         (lambda header: header.update(kind="direction"), "holds a 'direction', not a generator"),
         (lambda header: header.pop("config"), "its config is none"),
         (lambda header: header["config"].update(depth=3), "its config is none"),
+        (lambda header: header["config"].update({"\x1b[31m": 3}), "its config is none"),
         (lambda header: header["config"].update(channels=[10**9, 5, 4]), "contradicts its tensors"),
         (lambda header: header["config"].update(num_mapping_layers=10**12), "contradicts its tensors"),
         (lambda header: header["config"].update(layer_features=10**12), "the other tensors ask for|cannot be built"),
@@ -80,8 +81,9 @@ def test_header_that_lies(
 ) -> None:
     save_generator(tmp_path / "g", tiny_generator)
     change_header(tmp_path / "g", change)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as caught:
         load_generator_file(tmp_path / "g")
+    assert str(caught.value).isprintable()
 
 
 def test_changed_weight_is_noticed(tiny_generator: Generator, tmp_path: Path) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from nvidia_pickle import Persistent, persist, write_pickle
+from nvidia_pickle import Persistent, Reduced, persist, write_pickle
 
 from latentedit.checkpoints import load_generator_file
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig, block_channels
 
+
+# Bytes as protocol 2 spells them, but with a letter that is no byte.
+NO_BYTES = Reduced(torch.storage._load_from_bytes, Reduced(codecs.encode, "\u20ac", "latin1"))
+NO_TENSOR = Reduced(torch._utils._rebuild_tensor_v2, NO_BYTES, 0, (8,), (1,), False, {})
 SIZES = {"z_dim": 7, "c_dim": 2, "w_dim": 8, "img_resolution": 16, "img_channels": 3}
 FLAT = SIZES | {"channel_base": 64, "channel_max": 12, "num_fp16_res": 4, "conv_clamp": 256}
 NESTED = SIZES | {
@@ -140,6 +145,7 @@ def test_filter_that_is_none(tmp_path: Path, generator: Generator, kernel: torch
         ({"synthesis.b8": {"_modules": {3: Persistent({})}}}, "has no name"),
         ({"synthesis.b8": {"_modules": {"x": "y"}}}, "none of NVIDIA's"),
         ({"synthesis.b4": {"_modules": {}}}, "lacks 'synthesis.b4"),
+        ({"mapping": {"_buffers": {"w_avg": NO_TENSOR}}}, "bytes expected"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, generator: Generator, settings: dict[str, Any], message: str) -> None:
