@@ -1,0 +1,75 @@
+"""What ships must do what its cards say, on faces that nothing was found on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import directions
+from latentedit.checkpoints import load_checkpoint
+from latentedit.checkpoints.zoo import BUNDLED
+from latentedit.collection import CONDITIONED, FOUND, HELD_OUT_SEEDS, TRUNCATION_PSI, population_sd
+from latentedit.direction import cosine
+from latentedit.evaluation import measure_effects
+from latentedit.latents import sample
+from latentedit.library import list_directions, load_direction
+from latentedit.predictors import load_assessor
+
+FOLDER = Path(directions.__file__).parent / "faces"
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    return load_checkpoint("faces")
+
+
+@pytest.fixture(scope="module")
+def effects(checkpoint):
+    """Effects of every bundled direction on twelve faces of the held-out seeds, in SD of 200 unedited faces."""
+    assessor, generator = load_assessor("omi"), checkpoint.generator
+    sd = population_sd(generator, assessor, num_faces=200)
+    ws = sample(generator, HELD_OUT_SEEDS[:12], TRUNCATION_PSI)
+    return {
+        name: measure_effects(generator, assessor, load_direction(name, generator), ws, sd)
+        for name in [*FOUND, *CONDITIONED]
+    }
+
+
+def test_the_generator_says_what_it_is(checkpoint):
+    assert checkpoint.config.img_resolution >= 64
+    assert "CC BY-NC-SA 4.0" in checkpoint.licence
+    assert checkpoint.card["num_images"] > 0
+    assert BUNDLED["faces"].stat().st_size < 16e6
+    assert BUNDLED["faces"].with_suffix(".md").exists()
+
+
+def test_the_library_belongs_to_the_generator_and_is_indexed(checkpoint):
+    index = json.loads((FOLDER / "index.json").read_text())
+    assert index["generator"] == checkpoint.fingerprint
+    assert index["directions"].keys() == FOUND.keys() | CONDITIONED.keys()
+    assert list_directions(checkpoint.fingerprint).keys() == index["directions"].keys()
+    for name in index["directions"]:
+        direction = load_direction(name, checkpoint.generator)
+        assert direction.sigma > 0
+        assert direction.provenance["effects"]["spearman"]
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_direction_moves_its_own_rating_both_ways(effects, name):
+    effect = effects[name][FOUND[name]]
+    assert effect.shifts[-1] >= 0.7
+    assert effect.shifts[0] <= -0.7
+    assert effect.spearman >= 0.85
+
+
+@pytest.mark.parametrize("name", CONDITIONED)
+def test_a_conditioned_direction_spares_what_it_is_projected_off(effects, checkpoint, name):
+    parent, conditions = CONDITIONED[name]
+    for condition in conditions:
+        one, other = (load_direction(n, checkpoint.generator) for n in (name, condition))
+        assert abs(cosine(one, other)) < 1e-6
+        dragged = abs(effects[parent][FOUND[condition]].shifts[-1])
+        if dragged > 0.2:
+            assert abs(effects[name][FOUND[condition]].shifts[-1]) <= dragged / 2
+    kept = effects[name][FOUND[parent]].shifts[-1] / effects[parent][FOUND[parent]].shifts[-1]
+    assert kept >= 0.6
