@@ -33,6 +33,13 @@ class Reduced:
         return self.call
 
 
+class EasyDict(dict[str, Any]):
+    """What NVIDIA's pickles keep settings in."""
+
+
+EasyDict.__module__ = "dnnlib.util"
+
+
 class Persistent:
     """What NVIDIA's decorated classes pickle as: one call with the class's source and the object's state."""
 
@@ -59,9 +66,10 @@ def persist(module: nn.Module, settings: Settings, path: str = "") -> Persistent
 
 def write_pickle(path: Path, content: object, protocol: int = 4) -> Path:
     """Pickle the content with the names of NVIDIA's modules in place."""
-    persistence = ModuleType("torch_utils.persistence")
-    persistence.__dict__["_reconstruct_persistent_obj"] = _reconstruct_persistent_obj
-    modules = {"torch_utils": ModuleType("torch_utils"), "torch_utils.persistence": persistence}
+    names = ("torch_utils", "torch_utils.persistence", "dnnlib", "dnnlib.util")
+    modules = {name: ModuleType(name) for name in names}
+    modules["torch_utils.persistence"].__dict__["_reconstruct_persistent_obj"] = _reconstruct_persistent_obj
+    modules["dnnlib.util"].__dict__["EasyDict"] = EasyDict
     with mock.patch.dict(sys.modules, modules), torch.no_grad():
         path.write_bytes(pickle.dumps(content, protocol))
     return path

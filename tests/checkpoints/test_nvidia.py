@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from nvidia_pickle import Persistent, Reduced, persist, write_pickle
+from nvidia_pickle import EasyDict, Persistent, Reduced, persist, write_pickle
 
 from latentedit.checkpoints import load_generator_file
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig, block_channels
-
 
 # Bytes as protocol 2 spells them, but with a letter that is no byte.
 NO_BYTES = Reduced(torch.storage._load_from_bytes, Reduced(codecs.encode, "\u20ac", "latin1"))
@@ -22,7 +21,7 @@ NO_TENSOR = Reduced(torch._utils._rebuild_tensor_v2, NO_BYTES, 0, (8,), (1,), Fa
 SIZES = {"z_dim": 7, "c_dim": 2, "w_dim": 8, "img_resolution": 16, "img_channels": 3}
 FLAT = SIZES | {"channel_base": 64, "channel_max": 12, "num_fp16_res": 4, "conv_clamp": 256}
 NESTED = SIZES | {
-    "mapping_kwargs": {"num_layers": 3, "lr_multiplier": 0.02, "w_avg_beta": 0.995, "embed_features": None},
+    "mapping_kwargs": EasyDict(num_layers=3, lr_multiplier=0.02, w_avg_beta=0.995, embed_features=None),
     "synthesis_kwargs": {"channel_base": 64, "channel_max": 12, "num_fp16_res": 4, "conv_clamp": 256},
 }
 
