@@ -45,8 +45,8 @@ class Direction:
 
     @property
     def space(self) -> Literal["w", "w+"]:
-        """`w` where all rows are equal, `w+` where they differ."""
-        return "w" if bool((self.vector == self.vector[0]).all()) else "w+"
+        """`w` where all rows are equal up to rounding, `w+` where they differ."""
+        return "w" if torch.allclose(self.vector, self.vector[:1], rtol=0, atol=1e-9 * self.norm) else "w+"
 
     @property
     def norm(self) -> float:

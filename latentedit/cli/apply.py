@@ -87,9 +87,10 @@ def _draw_strip(
     """Draw every face before and after: pairs [N, 2, 3, H, W] -> picture."""
     captions = None
     if scorer is not None:
-        captions = [[f"{face[key]:.1f}" for key in ("score_before", "score_after")] for face in faces]
+        word = scorer.name.partition(":")[2] or scorer.name
+        captions = [[f"{word} {face[key]:.1f}" for key in ("score_before", "score_after")] for face in faces]
     labels = ["before", f"{direction.name} {alpha:+g}"]
-    return image_grid(pairs, captions, labels, [face["name"] for face in faces], scorer.name if scorer else None)
+    return image_grid(pairs, captions, labels, [face["name"] for face in faces])
 
 
 def _face_line(face: dict[str, Any], scorer: Scorer | None) -> str:

@@ -31,8 +31,8 @@ def discover(
 ) -> Direction:
     """Find the direction in W along which scores rise: ws [N, num_ws, w_dim], scores [N] -> Direction.
 
-    The rows of each ws must be equal (W, not W+). sigma is measured on 4,096 faces of W's population.
-    `provenance` is put beside the method's own figures.
+    The rows of each ws must be equal (W, not W+). sigma is measured on 4,096 faces of W's population,
+    and an alpha counts sigmas unless the caller says otherwise. `provenance` is put beside the method's own figures.
     """
     if method not in METHODS:
         raise InputError(f"method {method!r} is not known: choose one of {', '.join(METHODS)}")
@@ -47,6 +47,7 @@ def discover(
         name,
         normal.repeat(num_ws, 1),
         tuple(range(num_ws)),
+        unit="sigma",
         generator=fingerprint(generator),
         provenance={"method": method, "date": datetime.date.today().isoformat(), **figures, **(provenance or {})},
     )
