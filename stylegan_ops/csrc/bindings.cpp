@@ -61,7 +61,8 @@ at::Tensor laid_out_like(const at::Tensor& x, const at::Tensor& g) {
 at::Tensor bias_act(const at::Tensor& x_any, const std::optional<at::Tensor>& b_any,
                     const std::optional<at::Tensor>& g_any, int order, const std::string& act, double gain,
                     double clamp, int64_t dim) {
-    TORCH_CHECK(order >= 0 && order <= 2 && g_any.has_value() == (order > 0), "orders 1 and 2 take g, order 0 does not");
+    TORCH_CHECK(order >= 0 && order <= 2, "order must be 0, 1 or 2");
+    TORCH_CHECK(g_any.has_value() == (order > 0), "orders 1 and 2 take g, order 0 does not");
     const at::Tensor x = packed(x_any);
     const at::Tensor b = b_any ? b_any->contiguous() : at::Tensor();
     const at::Tensor g = g_any ? laid_out_like(x, *g_any) : at::Tensor();
@@ -98,7 +99,7 @@ int output_size(int64_t in, int64_t up, int64_t down, int64_t before, int64_t af
 // Padding is left, right, top, bottom; `flip` correlates with f instead of convolving.
 at::Tensor upfirdn2d(const at::Tensor& x, const at::Tensor& f_any, int up, int down, std::array<int, 4> padding,
                      double gain, bool flip) {
-    TORCH_CHECK(x.dim() == 4, "x must be [N, C, H, W]");
+    TORCH_CHECK(x.dim() == 4 && x.size(2) > 0 && x.size(3) > 0, "x must be [N, C, H, W] and have pixels");
     TORCH_CHECK(f_any.dim() == 2 && f_any.scalar_type() == at::kFloat && f_any.device() == x.device(),
                 "f must be [fh, fw] in float32 on x's device");
     TORCH_CHECK(up >= 1 && down >= 1, "up and down must be at least 1");

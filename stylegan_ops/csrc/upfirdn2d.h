@@ -8,6 +8,8 @@ namespace stylegan_ops {
 // The quotient rounded up, for a of any sign and b > 0.
 __host__ __device__ inline int ceil_divide(int a, int b) { return a > 0 ? (a + b - 1) / b : -(-a / b); }
 
+__host__ __device__ inline bool is_inside(int i, int size) { return i >= 0 && i < size; }
+
 // The tap that the correlation at offset (ky, kx) multiplies with.
 template <typename A>
 __host__ __device__ inline A tap(const Upfirdn2d& job, int ky, int kx) {
@@ -69,7 +71,6 @@ struct Strip {
         using A = Wide<T>;
         const int oy = strip * height - rows_above(job), iy = (oy * down - job.top) / up;
         const int x0 = ox * down - job.left, ix = ceil_divide(x0, up), kx = ix * up - x0;
-        const T* x = input_plane<T>(job, n, c);
 
         A filter[taps][columns];
 #pragma unroll
@@ -79,15 +80,30 @@ struct Strip {
         }
 
         A sums[height] = {};
+        if (is_inside(iy, job.in_h - rows + 1) && is_inside(ix, job.in_w - columns + 1)) {
+            accumulate<T, false>(job, input_plane<T>(job, n, c), iy, ix, filter, sums);
+        } else {
+            accumulate<T, true>(job, input_plane<T>(job, n, c), iy, ix, filter, sums);
+        }
+
+#pragma unroll
+        for (int s = 0; s < height; ++s) {
+            if (is_inside(oy + s, job.out_h)) narrow(sums[s], *output_pixel<T>(job, n, c, oy + s, ox));
+        }
+    }
+
+private:
+    // Away from the border nothing is checked, so that no branch keeps the loads from being in flight together.
+    template <typename T, bool checked>
+    __host__ __device__ static void accumulate(const Upfirdn2d& job, const T* x, int iy, int ix,
+                                               const Wide<T> (&filter)[taps][columns], Wide<T> (&sums)[height]) {
 #pragma unroll
         for (int r = 0; r < rows; ++r) {
-            const bool row_inside = iy + r >= 0 && iy + r < job.in_h;
-            const T* row = x + (iy + r) * job.x_stride[2];
-            A values[columns];
+            Wide<T> values[columns];
 #pragma unroll
             for (int j = 0; j < columns; ++j) {
-                const bool inside = row_inside && ix + j >= 0 && ix + j < job.in_w;
-                values[j] = inside ? widen(row[(ix + j) * job.x_stride[3]]) : A(0);
+                const bool inside = !checked || (is_inside(iy + r, job.in_h) && is_inside(ix + j, job.in_w));
+                values[j] = inside ? widen(x[(iy + r) * job.x_stride[2] + (ix + j) * job.x_stride[3]]) : Wide<T>(0);
             }
 #pragma unroll
             for (int s = 0; s < height; ++s) {
@@ -96,11 +112,6 @@ struct Strip {
 #pragma unroll
                 for (int j = 0; j < columns; ++j) sums[s] += filter[k][j] * values[j];
             }
-        }
-
-#pragma unroll
-        for (int s = 0; s < height; ++s) {
-            if (oy + s >= 0 && oy + s < job.out_h) narrow(sums[s], *output_pixel<T>(job, n, c, oy + s, ox));
         }
     }
 };

@@ -104,6 +104,11 @@ def test_resampling_keeps_the_centre() -> None:
         torch.testing.assert_close(y, y.flip([2, 3]))
 
 
+def test_downsampling_by_an_odd_filter_centres_it_on_every_other_pixel() -> None:
+    x, f = draw(1, 1, 6, 8), setup_filter((0, 1, 0))
+    assert torch.equal(downsample2d(x, f), x[:, :, ::2, ::2])
+
+
 @laws
 @given(size=st.tuples(st.integers(1, 6), st.integers(1, 6)), num_taps=st.sampled_from([2, 4, 6]))
 def test_downsampling_is_the_adjoint_of_upsampling(size: tuple[int, int], num_taps: int) -> None:
