@@ -25,7 +25,6 @@ class Activation:
 
 Settings = tuple[str, float, float, int]  # act, gain, clamp (infinity for none) and dim of bias_act
 
-
 ACTIVATIONS = {
     "linear": Activation(lambda x: x, 1.0, piecewise_linear=True),
     "relu": Activation(F.relu, math.sqrt(2), piecewise_linear=True),

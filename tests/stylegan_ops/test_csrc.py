@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -106,9 +107,10 @@ def test_bias_act_equals_its_reference(
 
 @pytest.mark.parametrize("act", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
-def test_bias_act_in_other_precisions(host_ops: Any, act: str, dtype: torch.dtype) -> None:
-    """Whatever the precision, the result is the reference's in float64, rounded."""
-    x, b = draw((2, 3, 5, 7)).to(dtype).requires_grad_(), draw((3,), seed=2).to(dtype).requires_grad_()
+@pytest.mark.parametrize("num_pixels", [1, 3, 35])
+def test_bias_act_in_other_precisions(host_ops: Any, act: str, dtype: torch.dtype, num_pixels: int) -> None:
+    """The result is the reference's in float64, rounded, also where one 16-byte pack spans several channels."""
+    x, b = draw((4, 5, num_pixels)).to(dtype).requires_grad_(), draw((5,), seed=2).to(dtype).requires_grad_()
     y = bias_act_compiled(host_ops, x, b, act, clamp=3.0)
     assert y.dtype == dtype
     x64, b64 = x.detach().double().requires_grad_(), b.detach().double().requires_grad_()
@@ -158,11 +160,19 @@ def test_bias_act_has_third_derivatives(host_ops: Any, act: str) -> None:
 
 @pytest.mark.parametrize("length", [1, 3, 4, 5, 1023, 1024, 1025, 4099])
 def test_bias_act_takes_any_length_and_alignment(host_ops: Any, length: int) -> None:
-    """A vector begins off the 16-byte grid, ends within a pack, and is strided."""
-    x = draw((2 * length + 1,)).float()
-    for view in [x[:length], x[1 : 1 + length], x[1::2]]:
-        y = bias_act_compiled(host_ops, view, act="lrelu", dim=0)
-        torch.testing.assert_close(y, bias_act_reference(view, act="lrelu", dim=0))
+    """Vectors and their cotangents begin off the 16-byte grid, end within a pack, and are strided."""
+    values = draw((2 * length + 1,)).float()
+    views = [values[:length], values[1 : 1 + length], values[1::2]]
+    for view, cotangent in itertools.product(views, views):
+        x = view.detach().requires_grad_()
+        y, expected = bias_act_compiled(host_ops, x, act="lrelu", dim=0), bias_act_reference(x, act="lrelu", dim=0)
+        for actual, wanted in [(y, expected), (gradient(y, x, cotangent), gradient(expected, x, cotangent))]:
+            torch.testing.assert_close(actual, wanted)
+
+
+def gradient(y: Tensor, x: Tensor, cotangent: Tensor) -> Tensor:
+    (dx,) = torch.autograd.grad(y, x, cotangent)
+    return dx
 
 
 def test_bias_act_rejects_what_does_not_fit(host_ops: Any) -> None:
@@ -230,8 +240,8 @@ def test_upfirdn2d_takes_any_strides(host_ops: Any) -> None:
 
 
 def test_upfirdn2d_takes_many_planes(host_ops: Any) -> None:
-    """More than the 65535 that two of a grid's axes are limited to."""
-    x, f = draw((2, 35_000, 1, 1)), setup_filter()
+    """More than the 64 of a block's last axis, and the 65535 of a grid's."""
+    x, f = draw((70_000, 1, 1, 1)), setup_filter()
     y = upfirdn2d_compiled(host_ops, x, f, padding=(2, 1, 2, 1))
     torch.testing.assert_close(y, x * f[1, 1].double())
 
