@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,10 +36,27 @@ def upfirdn2d(
     A CUDA tensor takes the compiled kernel where it can be built. Source: Karras et al. 2020,
     "Analyzing and improving the image quality of StyleGAN", appendix B.
     """
-    ops = build.load_cuda_ops() if x.is_cuda else None
+    ops = build.load_cuda_ops() if x.is_cuda and not f.requires_grad else None
     if ops is None:
         return upfirdn2d_reference(x, f, up, down, padding, gain)
-    return ops.upfirdn2d(x, f, up, down, padding, gain)
+    return upfirdn2d_compiled(ops, x, f, up, down, padding, gain)
+
+
+def upfirdn2d_compiled(
+    ops: Any,
+    x: Tensor,
+    f: Tensor,
+    up: int = 1,
+    down: int = 1,
+    padding: Padding = (0, 0, 0, 0),
+    gain: float = 1.0,
+) -> Tensor:
+    """Compute upfirdn2d with the kernels of `ops`, see csrc/bindings.cpp: [N, C, H, W] -> [N, C, H', W'].
+
+    `f` receives no gradient.
+    """
+    y: Tensor = _Upfirdn2d.apply(x, f.float(), up, down, padding, gain, False, ops)  # type: ignore[no-untyped-call]
+    return y
 
 
 def upfirdn2d_reference(
@@ -78,3 +96,32 @@ def downsample2d(x: Tensor, f: Tensor, down: int = 2) -> Tensor:
     left, right = (f.shape[1] - down + 1) // 2, (f.shape[1] - down) // 2
     top, bottom = (f.shape[0] - down + 1) // 2, (f.shape[0] - down) // 2
     return upfirdn2d(x, f, down=down, padding=(left, right, top, bottom))
+
+
+class _Upfirdn2d(torch.autograd.Function):
+    """Compute upfirdn2d, or with `flip` its correlation: the gradient of either is the other, up and down swapped."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, f: Tensor, up: int, down: int, padding: Padding, gain: float, flip: bool, ops: Any
+    ) -> Tensor:
+        y: Tensor = ops.upfirdn2d(x, f, up, down, padding, gain, flip)
+        ctx.save_for_backward(f)
+        ctx.sizes = (x.shape[2:], y.shape[2:])
+        ctx.settings = (up, down, padding, gain, flip, ops)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, ...]:
+        (f,) = ctx.saved_tensors
+        up, down, (left, _, top, _), gain, flip, ops = ctx.settings
+        (in_h, in_w), (out_h, out_w) = ctx.sizes
+        # The first tap on the first pixel becomes the last; what remains makes the size that of x.
+        padding = (
+            f.shape[1] - 1 - left,
+            in_w * up - out_w * down + left - up + 1,
+            f.shape[0] - 1 - top,
+            in_h * up - out_h * down + top - up + 1,
+        )
+        dx = _Upfirdn2d.apply(h, f, down, up, padding, gain, not flip, ops)  # type: ignore[no-untyped-call]
+        return dx, None, None, None, None, None, None, None

@@ -1,0 +1,143 @@
+// Check tensors, allocate the output and launch on torch's current stream.
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <c10/core/DeviceGuard.h>
+#include <torch/csrc/utils/pybind.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <optional>
+#include <string>
+
+#include "current_stream.h"
+#include "launchers.h"
+
+namespace stylegan_ops {
+namespace {
+
+Dtype dtype_of(const at::Tensor& x) {
+    switch (x.scalar_type()) {
+        case at::kFloat: return Dtype::float32;
+        case at::kDouble: return Dtype::float64;
+        case at::kHalf: return Dtype::float16;
+        case at::kBFloat16: return Dtype::bfloat16;
+        default: TORCH_CHECK(false, "expected a floating-point tensor, got ", x.scalar_type());
+    }
+}
+
+Activation activation_of(const std::string& name) {
+    static constexpr const char* names[] = {"linear", "relu", "lrelu",    "tanh", "sigmoid",
+                                            "elu",    "selu", "softplus", "swish"};
+    const auto found = std::find(std::begin(names), std::end(names), name);
+    TORCH_CHECK(found != std::end(names), "unknown activation '", name, "'");
+    return static_cast<Activation>(found - std::begin(names));
+}
+
+template <typename Job>
+void launch_on_current_stream(const Job& job, const at::Tensor& x) {
+    const c10::DeviceGuard guard(x.device());
+    const char* error = launch(job, dtype_of(x), current_stream(x.device()));
+    TORCH_CHECK(error == nullptr, "the kernel did not start: ", error);
+}
+
+bool aligned(const at::Tensor& x) { return reinterpret_cast<uintptr_t>(x.data_ptr()) % 16 == 0; }
+
+// A tensor that the kernel may read as one dense run of 16-byte packs.
+at::Tensor packed(const at::Tensor& x) {
+    const at::Tensor dense = x.is_non_overlapping_and_dense() ? x : x.contiguous();
+    return aligned(dense) ? dense : dense.clone();
+}
+
+// g in the very layout of x, or g itself where it has that already.
+at::Tensor laid_out_like(const at::Tensor& x, const at::Tensor& g) {
+    TORCH_CHECK(g.sizes() == x.sizes() && g.scalar_type() == x.scalar_type() && g.device() == x.device(),
+                "g must have the shape, dtype and device of x");
+    return g.strides() == x.strides() && aligned(g) ? g : at::empty_like(x).copy_(g);
+}
+
+// y = F(x + b), g * F'(x + b) or g * F''(x + b) for order 0, 1 or 2; see BiasAct in launchers.h.
+at::Tensor bias_act(const at::Tensor& x_any, const std::optional<at::Tensor>& b_any,
+                    const std::optional<at::Tensor>& g_any, int order, const std::string& act, double gain,
+                    double clamp, int64_t dim) {
+    TORCH_CHECK(order >= 0 && order <= 2, "order must be 0, 1 or 2");
+    TORCH_CHECK(g_any.has_value() == (order > 0), "orders 1 and 2 take g, order 0 does not");
+    const at::Tensor x = packed(x_any);
+    const at::Tensor b = b_any ? b_any->contiguous() : at::Tensor();
+    const at::Tensor g = g_any ? laid_out_like(x, *g_any) : at::Tensor();
+    at::Tensor y = at::empty_like(x);
+
+    BiasAct job = {};
+    job.x = x.data_ptr();
+    job.g = g.defined() ? g.data_ptr() : nullptr;
+    job.y = y.data_ptr();
+    job.numel = x.numel();
+    job.step = job.size = 1;
+    if (b.defined()) {
+        TORCH_CHECK(dim >= 0 && dim < x.dim() && b.dim() == 1 && b.size(0) == x.size(dim),
+                    "b must be a vector as long as axis ", dim, " of x");
+        TORCH_CHECK(b.scalar_type() == x.scalar_type() && b.device() == x.device(), "b must have x's dtype and device");
+        job.b = b.data_ptr();
+        job.size = static_cast<int>(b.size(0));
+        job.step = std::max<int64_t>(x.stride(dim), 1);  // an axis of length 1 may have stride 0
+    }
+    job.activation = activation_of(act);
+    job.order = order;
+    job.gain = gain;
+    job.clamp = clamp;
+    if (x.numel() > 0) launch_on_current_stream(job, x);
+    return y;
+}
+
+int output_size(int64_t in, int64_t up, int64_t down, int64_t before, int64_t after, int64_t taps) {
+    const int64_t padded = in * up + before + after;
+    TORCH_CHECK(padded >= taps && padded <= INT_MAX / 2, "cannot filter ", padded, " pixels with ", taps, " taps");
+    return static_cast<int>((padded - taps) / down + 1);
+}
+
+// Padding is left, right, top, bottom; `flip` correlates with f instead of convolving.
+at::Tensor upfirdn2d(const at::Tensor& x, const at::Tensor& f_any, int up, int down, std::array<int, 4> padding,
+                     double gain, bool flip) {
+    TORCH_CHECK(x.dim() == 4 && x.size(2) > 0 && x.size(3) > 0, "x must be [N, C, H, W] and have pixels");
+    TORCH_CHECK(f_any.dim() == 2 && f_any.scalar_type() == at::kFloat && f_any.device() == x.device(),
+                "f must be [fh, fw] in float32 on x's device");
+    TORCH_CHECK(up >= 1 && down >= 1, "up and down must be at least 1");
+    TORCH_CHECK(x.size(0) * x.size(1) <= INT_MAX, "too many planes");
+    const at::Tensor f = f_any.contiguous();
+    const auto [left, right, top, bottom] = padding;
+    const int out_h = output_size(x.size(2), up, down, top, bottom, f.size(0));
+    const int out_w = output_size(x.size(3), up, down, left, right, f.size(1));
+    at::Tensor y = at::empty({x.size(0), x.size(1), out_h, out_w}, x.options(), x.suggest_memory_format());
+
+    Upfirdn2d job = {};
+    job.x = x.data_ptr();
+    job.f = f.data_ptr<float>();
+    job.y = y.data_ptr();
+    job.num = static_cast<int>(x.size(0));
+    job.channels = static_cast<int>(x.size(1));
+    job.in_h = static_cast<int>(x.size(2));
+    job.in_w = static_cast<int>(x.size(3));
+    job.out_h = out_h;
+    job.out_w = out_w;
+    job.filter_h = static_cast<int>(f.size(0));
+    job.filter_w = static_cast<int>(f.size(1));
+    std::copy_n(x.strides().begin(), 4, job.x_stride);
+    std::copy_n(y.strides().begin(), 4, job.y_stride);
+    job.up = up;
+    job.down = down;
+    job.left = left;
+    job.top = top;
+    job.gain = gain;
+    job.flip = flip;
+    if (y.numel() > 0) launch_on_current_stream(job, x);
+    return y;
+}
+
+}  // namespace
+}  // namespace stylegan_ops
+
+PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
+    m.def("bias_act", &stylegan_ops::bias_act);
+    m.def("upfirdn2d", &stylegan_ops::upfirdn2d);
+}

@@ -1,0 +1,56 @@
+"""The operators' CUDA sources, compiled for the CPU against a fake CUDA, so that they run without a GPU."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from stylegan_ops.build import CSRC
+
+FAKE_CUDA = Path(__file__).parent / "fake_cuda"
+TORCH = Path(torch.__file__).parent
+
+
+@pytest.fixture(scope="session")
+def host_ops(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The real kernels and bindings with a fake CUDA: each launch runs its grid's threads one after another."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("no g++ to compile the kernels for the CPU")
+    folder = tmp_path_factory.mktemp("host_ops")
+    sources = [CSRC / "bias_act.cu", CSRC / "upfirdn2d.cu", CSRC / "bindings.cpp", FAKE_CUDA / "current_stream.cpp"]
+    includes = [FAKE_CUDA, CSRC, TORCH / "include", sysconfig.get_paths()["include"]]
+    flags = ["-std=c++20", "-fPIC", "-Wall", "-Wno-unknown-pragmas", "-DTORCH_EXTENSION_NAME=host_ops"]
+    flags += [f"-I{path}" for path in includes]
+
+    def compile_source(source: Path) -> str:
+        # A misaligned vector is an error on a GPU, and so it is here: it kills the process.
+        traps = ["-O1", "-fsanitize=alignment", "-fsanitize-undefined-trap-on-error"] if source.suffix == ".cu" else []
+        target = str(folder / f"{source.stem}.o")
+        run([compiler, *flags, *traps, "-c", "-x", "c++", str(source), "-o", target])
+        return target
+
+    with ThreadPoolExecutor(2) as pool:
+        objects = list(pool.map(compile_source, reversed(sources)))
+    library = folder / "host_ops.so"
+    torch_libraries = [f"-L{TORCH / 'lib'}", "-ltorch_python", "-ltorch", "-ltorch_cpu", "-lc10"]
+    run([compiler, "-shared", *objects, *torch_libraries, "-o", str(library)])
+    spec = importlib.util.spec_from_file_location("host_ops", library)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,163 @@
+"""The build: never at import, once per process, and one warning with the reason where it fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils import cpp_extension
+
+from stylegan_ops import build
+
+NINJA_OUTPUT = """Error building extension 'stylegan_ops_0': [1/4] c++ -isystem /torch/include -c bindings.cpp
+FAILED: bindings.o
+In file included from bindings.cpp:2:
+/torch/include/c10/cuda/CUDAStream.h:3:10: fatal error: cuda_runtime_api.h: No such file or directory
+    3 | #include <cuda_runtime_api.h>
+compilation terminated.
+[2/4] /usr/local/cuda/bin/nvcc -c bias_act.cu
+ninja: build stopped: subcommand failed.
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every test be the first to ask."""
+    monkeypatch.setattr(build, "_ops", [])
+
+
+def fail_with(message: str) -> Any:
+    def load(*_: Any, **__: Any) -> Any:
+        raise RuntimeError(message)
+
+    return load
+
+
+def test_importing_compiles_nothing() -> None:
+    code = (
+        "import sys, torch, stylegan_ops; stylegan_ops.bias_act(torch.ones(1, 2)); "
+        "print('torch.utils.cpp_extension' in sys.modules)"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "False"
+
+
+def test_a_failure_warns_once_with_the_compilers_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpp_extension, "load", fail_with(NINJA_OUTPUT))
+    with pytest.warns(RuntimeWarning, match="fatal error: cuda_runtime_api.h: No such file") as caught:
+        assert build.load_cuda_ops() is None
+    assert len(caught) == 1
+    assert "\n" not in str(caught[0].message)
+    assert build.load_cuda_ops() is None  # a second warning would be an error here
+
+
+def test_the_answer_holds_where_warnings_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpp_extension, "load", fail_with(NINJA_OUTPUT))
+    with pytest.raises(RuntimeWarning, match="plain torch"):
+        build.load_cuda_ops()
+    assert build.load_cuda_ops() is None
+
+
+def test_a_machine_without_compilers_falls_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The real build, on a machine with neither nvcc nor ninja nor a CUDA toolkit."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
+    monkeypatch.setattr(cpp_extension, "CUDA_HOME", None)
+    with pytest.warns(RuntimeWarning, match=r"did not build: \S") as caught:
+        assert build.load_cuda_ops() is None
+    assert len(caught) == 1
+
+
+def test_a_failure_leaves_plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpp_extension, "load", fail_with("nvcc fatal   : Unsupported gpu architecture 'compute_120'"))
+    with pytest.warns(RuntimeWarning, match="Unsupported gpu architecture"):
+        ops = build.load_cuda_ops()
+    assert ops is None
+
+
+def test_success_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    ops = object()
+    monkeypatch.setattr(cpp_extension, "load", lambda *args, **_: calls.append(args) or ops)
+    assert build.load_cuda_ops() is ops
+    assert build.load_cuda_ops() is ops
+    ((name, sources),) = calls
+    assert name == f"stylegan_ops_{build.fingerprint()}"
+    assert {Path(path).name for path in sources} == {
+        "bias_act.cu",
+        "bindings.cpp",
+        "current_stream.cpp",
+        "upfirdn2d.cu",
+    }
+
+
+def test_threads_compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, results = [], []
+    start, ops = threading.Barrier(4), object()
+
+    def slow_load(*_: Any, **__: Any) -> Any:
+        calls.append(1)
+        threading.Event().wait(0.05)
+        return ops
+
+    def ask() -> None:
+        start.wait()
+        results.append(build.load_cuda_ops())
+
+    monkeypatch.setattr(cpp_extension, "load", slow_load)
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+    assert results == [ops] * 4
+
+
+@pytest.mark.parametrize("edited", ["bias_act.cu", "bias_act.h", "bindings.cpp"])
+def test_an_edit_changes_the_fingerprint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, edited: str) -> None:
+    for path in build.CSRC.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    before = build.fingerprint()
+    monkeypatch.setattr(build, "CSRC", tmp_path)
+    assert build.fingerprint() == before
+    with (tmp_path / edited).open("a") as file:
+        file.write("// edited\n")
+    assert build.fingerprint() != before
+
+
+def test_another_torch_changes_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = build.fingerprint()
+    monkeypatch.setattr(torch, "__version__", "0.0.0")
+    assert build.fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("before", "telling", "after"),
+    [
+        (
+            "[1/4] c++ -c bindings.cpp\nFAILED: bindings.o\n",
+            "c.h:3:10: fatal error: cuda.h: No such file",
+            "\n    3 | #include",
+        ),
+        ("Error building extension 'x': FAILED: x.o\n", 'a.cu(12): error: identifier "y" is undefined', "\n1 error"),
+        ("[4/4] c++ x.o\n", "/usr/bin/ld: cannot find -lcudart: No such file", "\ncollect2: error: ld returned 1"),
+        ("", "CUDA_HOME environment variable is not set.", "\nPlease set it."),
+    ],
+)
+def test_the_reason_is_the_telling_line(before: str, telling: str, after: str) -> None:
+    assert build.reason(RuntimeError(before + telling + after)) == telling
+
+
+def test_a_silent_error_gives_its_type() -> None:
+    assert build.reason(KeyError()) == "KeyError"
+
+
+def test_a_very_long_reason_is_cut() -> None:
+    assert len(build.reason(RuntimeError("error: " + "x" * 10_000))) == 300
