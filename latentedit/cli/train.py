@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from latentedit.checkpoints.zoo import choose_device
 from latentedit.cli import arguments, printing
+from latentedit.errors import InputError
+from latentedit.networks import GeneratorConfig
 from latentedit.training.assessor import train_assessor
-from latentedit.training.generator import SMALL_CONFIG, Settings, export_generator, train_generator
+from latentedit.training.gan import Settings
+from latentedit.training.generator import export_generator, small_config, train_generator
 
 EXAMPLES = """\
   latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 100000
@@ -31,23 +35,37 @@ def _add_generator(actions: arguments.Commands) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="folders of aligned faces")
     parser.add_argument("--images", type=int, default=100_000, metavar="N", help="images to show it (default 100000)")
     parser.add_argument("--snap", type=int, default=8_000, metavar="N", help="save every N images (default 8000)")
+    parser.add_argument("--resolution", type=int, default=64, metavar="R", help="side in pixels (default 64)")
+    parser.add_argument("--cbase", type=int, default=2048, metavar="N", help="channels times side (default 2048)")
+    parser.add_argument("--cmax", type=int, default=256, metavar="N", help="most channels of a layer (default 256)")
     parser.add_argument("--batch", type=int, default=defaults.batch, help=f"default {defaults.batch}")
     parser.add_argument("--gamma", type=float, default=defaults.r1_gamma, help=f"of R1 (default {defaults.r1_gamma})")
     parser.add_argument("--precision", choices=["bf16", "fp32"], default=defaults.precision, help="default bf16")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="default 0")
     parser.add_argument("--source", default="", help="what it was trained on, for the file's header")
     parser.add_argument("--licence", default="", help="the licence of the weights, for the file's header")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="default: auto")
     arguments.add_output(parser, outdir="runs/generator")
 
 
 def train_generator_command(args: argparse.Namespace) -> None:
     """Train, or go on training, then write the generator's file."""
     settings = Settings(batch=args.batch, r1_gamma=args.gamma, precision=args.precision, seed=args.seed)
-    state = train_generator(args.data, args.outdir, args.images, SMALL_CONFIG, settings, args.snap, args.quiet)
+    config = _config(args)
+    device = choose_device(args.device)
+    state = train_generator(args.data, args.outdir, args.images, config, settings, args.snap, device, args.quiet)
     path = args.outdir / "generator.safetensors"
     fingerprint = export_generator(state, path, args.source or ", ".join(map(str, args.data)), args.licence or None)
     facts = {"file": str(path), "fingerprint": fingerprint, "images": args.images}
     printing.announce(args, facts, [f"written    {path}, fingerprint {fingerprint[:12]}; samples beside it"])
+
+
+def _config(args: argparse.Namespace) -> GeneratorConfig:
+    """Shape the generator as the flags say."""
+    try:
+        return small_config(args.resolution, args.cbase, args.cmax)
+    except ValueError as error:
+        raise InputError(f"--resolution {args.resolution}: {error}") from error
 
 
 def _add_assessor(actions: arguments.Commands) -> None:

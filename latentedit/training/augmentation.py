@@ -18,7 +18,7 @@ def augment(images: Tensor) -> Tensor:
 
 def change_colour(images: Tensor) -> Tensor:
     """Draw brightness in +-0.5, saturation in 0 to 2 and contrast in 0.5 to 1.5: [N, C, R, R] -> same."""
-    brightness, saturation, contrast = torch.rand(3, len(images), 1, 1, 1, device=images.device)
+    brightness, saturation, contrast = torch.rand(3, len(images), 1, 1, 1).to(images.device)
     images = images + (brightness - 0.5)
     grey = images.mean(dim=1, keepdim=True)
     images = grey + (images - grey) * (saturation * 2)
@@ -38,7 +38,7 @@ def shift(images: Tensor, share: float = 1 / 8) -> Tensor:
 def cut_out(images: Tensor, share: float = 1 / 2) -> Tensor:
     """Blank a square whose side is `share` of the image's, centred anywhere: [N, C, R, R] -> same."""
     side = images.shape[-1]
-    centre = torch.randint(side + 1, [2, len(images), 1], device=images.device)
+    centre = torch.randint(side + 1, [2, len(images), 1]).to(images.device)
     inside = (torch.arange(side, device=images.device) + 0.5 - centre).abs() < side * share / 2  # [2, N, R]
     square = inside[0][:, :, None] & inside[1][:, None, :]
     outside: Tensor = ~square[:, None]

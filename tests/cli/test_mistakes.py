@@ -58,6 +58,10 @@ MISTAKES = {
     "unknown command": (["aply"], "aply"),
     "no command": ([], "COMMAND"),
     "training without images": (["train", "generator", "--data", "{tmp}/empty", "--outdir", "{tmp}/out"], "no image"),
+    "odd resolution": (
+        ["train", "generator", "--data", "{tmp}/empty", "--outdir", "{tmp}/out", "--resolution", "48"],
+        "--resolution 48: img_resolution 48 is not a power of two",
+    ),
     "assessor without ratings": (
         ["train", "assessor", "--data", "{tmp}/empty", "--out", "{tmp}/a.safetensors"],
         "empty",

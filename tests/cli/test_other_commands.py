@@ -69,27 +69,14 @@ def test_directions_are_listed_and_shown(run, network):
     assert run("directions", "show", "up", "--network", network, "--json").facts["sigma"] == 0.5
 
 
-def test_train_generator_writes_a_generator_that_renders(run, tmp_path, monkeypatch):
-    from latentedit.cli import train
-    from latentedit.networks import GeneratorConfig
-
-    monkeypatch.setattr(train, "SMALL_CONFIG", GeneratorConfig(8, (4, 4), z_dim=4, w_dim=4, num_mapping_layers=1))
+def test_train_generator_writes_a_generator_that_renders(run, tmp_path):
     (tmp_path / "data").mkdir()
     Image.effect_noise((8, 8), 50).convert("RGB").save(tmp_path / "data" / "a.png")
-    arguments = [
-        "--data",
-        tmp_path / "data",
-        "--outdir",
-        tmp_path / "run",
-        "--images",
-        4,
-        "--batch",
-        4,
-        "--precision",
-        "fp32",
-    ]
+    sizes = ["--resolution", 8, "--cbase", 32, "--cmax", 4, "--images", 4, "--batch", 4, "--precision", "fp32"]
+    arguments = ["--data", tmp_path / "data", "--outdir", tmp_path / "run", *sizes]
     done = run("train", "generator", *arguments, "--licence", "CC0 1.0", "--json", "--quiet")
-    assert run("inspect", done.facts["file"], "--json").facts["licence"] == "CC0 1.0"
+    facts = run("inspect", done.facts["file"], "--json").facts
+    assert (facts["licence"], facts["channels"]) == ("CC0 1.0", [4, 4])
 
 
 @pytest.mark.parametrize("command", ["apply", "sweep", "condition", "score", "inspect", "directions", "train"])

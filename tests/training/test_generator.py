@@ -7,7 +7,8 @@ from latentedit.errors import InputError
 from latentedit.networks import GeneratorConfig
 from latentedit.networks.discriminator import Discriminator, append_group_deviation
 from latentedit.training.augmentation import augment, cut_out, shift
-from latentedit.training.generator import Settings, Training, export_generator, mix_styles, train_generator
+from latentedit.training.gan import Settings, Training, mix_styles
+from latentedit.training.generator import export_generator, small_config, train_generator
 
 CONFIG = GeneratorConfig(8, (8, 8), z_dim=8, w_dim=8, num_mapping_layers=1)
 SETTINGS = Settings(batch=4, r1_interval=2, precision="fp32")
@@ -64,7 +65,7 @@ def test_the_exported_file_is_the_averaged_generator(data, tmp_path):
 
 def test_bf16_is_near_fp32():
     torch.manual_seed(0)
-    training = Training(CONFIG, Settings(batch=4))
+    training = Training(CONFIG, Settings(batch=4), torch.device("cpu"))
     ws = training.generator.map(torch.randn(4, 8))
     full, half = (training.generator.synthesis(ws, "none", dtype) for dtype in (torch.float32, torch.bfloat16))
     assert half.dtype == torch.float32
@@ -121,3 +122,8 @@ def test_mixed_styles_keep_the_lower_rows():
     assert (mixed[:, -1] == 1).all()
     assert (mixed.diff(dim=1) >= 0).all()
     assert mix_styles(w, other, num_ws=6, probability=0.0).abs().max() == 0
+
+
+def test_a_small_generator_is_narrow_where_pixels_are_many():
+    assert small_config().channels == (256, 256, 128, 64, 32)
+    assert small_config(16, 64, 12).channels == (12, 8, 4)
