@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 from tqdm import tqdm
 
@@ -15,6 +15,7 @@ from latentedit.editing import sweep
 from latentedit.networks import Generator
 from latentedit.predictors import Assessor
 from latentedit.rendering import render
+from latentedit.statistics import spearman
 
 ALPHAS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 
@@ -60,5 +61,5 @@ def measure_effects(
 def summarise_effect(ratings: Tensor, unedited: Tensor, sd: float, alphas: Sequence[float]) -> Effect:
     """Reduce ratings [N, A] and those of the unedited faces [N] to an Effect."""
     shifts = ((ratings - unedited[:, None]) / sd).mean(dim=0)
-    ranks = [float(spearmanr(alphas, row).statistic) for row in ratings.cpu()]
-    return Effect(tuple(alphas), tuple(shifts.tolist()), sum(ranks) / len(ranks))
+    rank_correlations = spearman(np.array([alphas]), ratings.double().cpu().numpy())  # [N]
+    return Effect(tuple(alphas), tuple(shifts.tolist()), float(rank_correlations.mean()))

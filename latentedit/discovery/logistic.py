@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 
@@ -17,6 +16,8 @@ def fit_logistic(w: np.ndarray, scores: np.ndarray, num_ws: int, seed: int = 42)
     with C = num_ws, at 1 / num_ws of the cost. A tenth of the faces is held out for the accuracy.
     Source: Younesi and Mohsenzadeh 2022, "Controlling memorability of face images".
     """
+    from sklearn.linear_model import LogisticRegression  # takes a second, which most commands need not pay
+
     labels = scores >= scores.mean()
     held_out = np.random.default_rng(seed).permutation(len(w)) < len(w) // 10
     model = LogisticRegression(C=num_ws, max_iter=4000).fit(w[~held_out], labels[~held_out])

@@ -18,9 +18,9 @@ from latentedit.errors import InputError
 from latentedit.photographs import list_images, load_square, to_images
 from latentedit.predictors.features import FeatureConfig, face_features
 from latentedit.predictors.omi import OmiAssessor, gaussian_kernel
+from latentedit.statistics import bootstrap_spearman, spearman
 from latentedit.training.model_card import DataSource, write_card
 from latentedit.training.ridge import Ridge, fit_ridge
-from latentedit.training.statistics import bootstrap_spearman, spearman
 
 RATINGS_FILE, IMAGES_FOLDER, KEY_COLUMN = "attribute_means.csv", "images", "stimulus"
 SIDE = 256  # pixels: faces are read at this size, so that the assessor's own resizing is trained too

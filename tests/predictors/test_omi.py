@@ -12,8 +12,8 @@ from latentedit.errors import InputError
 from latentedit.photographs import to_images
 from latentedit.predictors import OmiAssessor
 from latentedit.predictors.features import FeatureConfig, face_features, oriented_gradients
+from latentedit.statistics import spearman
 from latentedit.training.assessor import load_faces
-from latentedit.training.statistics import spearman
 
 OMI = Path(__file__).parents[3] / "shared" / "data" / "omi"
 

@@ -12,9 +12,9 @@ from scipy.stats import spearmanr
 
 from latentedit.errors import InputError
 from latentedit.predictors import OmiAssessor
+from latentedit.statistics import bootstrap_spearman, spearman
 from latentedit.training.assessor import train_assessor
 from latentedit.training.ridge import PENALTIES, fit_ridge
-from latentedit.training.statistics import bootstrap_spearman, spearman
 
 
 def write_faces(folder: Path, count: int = 48) -> Path:

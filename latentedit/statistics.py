@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 
 
 def spearman(a: Floats, b: Floats) -> Floats:
     """Correlate the ranks along the last axis: [..., N], [..., N] -> [...]."""
+    from scipy.stats import rankdata  # takes half a second, which most commands need not pay
+
     x, y = rankdata(a, axis=-1), rankdata(b, axis=-1)
     x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
     rho: Floats = (x * y).sum(axis=-1) / np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))
