@@ -1,7 +1,7 @@
 """Weight files: load a generator of any known format, save it in ours, tell which generator it is."""
 
 from latentedit.checkpoints.checkpoint import Checkpoint as Checkpoint
-from latentedit.checkpoints.fingerprint import fingerprint as fingerprint
+from latentedit.checkpoints.identity import fingerprint as fingerprint
 from latentedit.checkpoints.loading import load_generator_file as load_generator_file
 from latentedit.checkpoints.native import save_generator as save_generator
 from latentedit.checkpoints.records import load_record as load_record

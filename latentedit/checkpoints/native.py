@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from latentedit.checkpoints.checkpoint import Checkpoint, build_generator
-from latentedit.checkpoints.fingerprint import fingerprint
+from latentedit.checkpoints.identity import fingerprint
 from latentedit.checkpoints.inference import infer_config
 from latentedit.checkpoints.records import read_record, save_record
 from latentedit.errors import InputError

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from latentedit.checkpoints.checkpoint import Checkpoint, build_generator, pick_network
-from latentedit.checkpoints.fingerprint import fingerprint
+from latentedit.checkpoints.identity import fingerprint
 from latentedit.checkpoints.inference import infer_config, split_filters
 from latentedit.checkpoints.unpickler import Call, rebuild_number, rebuild_tensor, unpickle
 from latentedit.errors import InputError

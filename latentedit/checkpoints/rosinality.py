@@ -12,7 +12,7 @@ from torch import Tensor
 
 from latentedit.checkpoints.archive import load_archive
 from latentedit.checkpoints.checkpoint import Checkpoint, build_generator, pick_network
-from latentedit.checkpoints.fingerprint import fingerprint
+from latentedit.checkpoints.identity import fingerprint
 from latentedit.checkpoints.inference import infer_config, split_filters
 from latentedit.errors import InputError
 from latentedit.networks import Generator
