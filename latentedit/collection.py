@@ -13,6 +13,7 @@ from latentedit.checkpoints import fingerprint
 from latentedit.direction import Direction
 from latentedit.discovery import calibrate, discover
 from latentedit.evaluation import measure_effects, rate_population
+from latentedit.files import replacing
 from latentedit.latents import sample
 from latentedit.library import SUFFIX, save_direction
 from latentedit.networks import Generator
@@ -26,7 +27,10 @@ FOUND = {  # direction: the attribute whose ratings it follows
     "typical": "typical",
     "attractive": "attractive",
 }
-CONDITIONED = {"cond_smile": ("w_sq", ("smile",))}  # direction: its parent and what it is projected off
+CONDITIONED = {  # direction: its parent and what it is projected off
+    "cond_smile": ("w_sq", ("smile",)),
+    "cond_traits": ("w_sq", ("smile", "age", "gender", "typical", "attractive")),
+}
 HELD_OUT_SEEDS = range(2_000_000, 2_000_064)  # faces that no direction was found on
 TRUNCATION_PSI = 0.7  # of the faces that effects are measured on, as the commands render them
 
@@ -97,7 +101,8 @@ def write_collection(collection: Mapping[str, Direction], folder: Path, generato
     for name, direction in collection.items():
         save_direction(direction, folder / f"{name}{SUFFIX}")
     index = {"generator": generator, "directions": {name: _summary(name) for name in collection}}
-    (folder / "index.json").write_text(json.dumps(index, indent=2) + "\n")
+    with replacing(folder / "index.json") as temporary:
+        temporary.write_text(json.dumps(index, indent=2) + "\n")
 
 
 def _summary(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from latentedit.errors import InputError, about
+from latentedit.files import replacing
 from latentedit.networks import Generator
 
 
@@ -58,13 +58,8 @@ def one_hot(generator: Generator, class_index: int | None) -> Tensor:
 
 def save_latents(path: Path, ws: Tensor, **notes: Any) -> None:
     """Write ws [N, num_ws, w_dim] as .npz under the key `w`, NVIDIA's --projected-w, with notes beside it."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, w=ws.detach().cpu().float().numpy(), **notes)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, w=ws.detach().cpu().float().numpy(), **notes)
 
 
 def load_latents(path: Path, generator: Generator) -> Tensor:

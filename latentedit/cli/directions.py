@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import directions as bundled
 from latentedit.cli import arguments, printing
 from latentedit.cli.inspect import describe_direction, fact_lines
 from latentedit.collection import build_collection
@@ -16,7 +15,7 @@ from latentedit.predictors import load_assessor
 EXAMPLES = """\
   latentedit directions list
   latentedit directions show w_sq
-  latentedit directions build --faces 20000             find the bundled ones again
+  latentedit directions build --out directions/faces    find the bundled ones again
 """
 
 
@@ -30,7 +29,7 @@ def add_parser(commands: arguments.Commands) -> None:
     building = arguments.add_command(actions, "build", build, "find the bundled directions again", EXAMPLES)
     building.add_argument("--faces", type=int, default=20_000, metavar="N", help="seeds 0 to N-1 (default 20000)")
     building.add_argument("--trunc", type=arguments.parse_number, default=0.5, metavar="PSI", help="default 0.5")
-    building.add_argument("--out", type=Path, default=Path(bundled.__file__).parent / "faces", help="folder to write")
+    building.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     for action in (listing, showing, building):
         arguments.add_network(action)
         arguments.add_output(action, outdir=None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from latentedit.checkpoints import load_generator_file, save_generator
 from latentedit.errors import InputError
+from latentedit.files import replacing
 from latentedit.networks import Generator, GeneratorConfig, block_channels
 from latentedit.rendering import image_grid, render
 from latentedit.training.gan import Settings, Training
@@ -100,9 +100,8 @@ def _steps(training: Training, images: Tensor, num_images: int, quiet: bool) -> 
 
 def save_state(training: Training, path: Path) -> None:
     """Write the training's state, whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    torch.save(training.state_dict(), temporary)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        torch.save(training.state_dict(), temporary)
 
 
 def write_snapshot(training: Training, outdir: Path, losses: dict[str, float]) -> None:
