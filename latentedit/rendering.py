@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -52,16 +52,6 @@ def to_pil(image: Tensor) -> Image.Image:
     return Image.fromarray(to_pixels(image))
 
 
-def save_image(image: Image.Image, path: Path) -> None:
-    """Write a PNG, whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        image.save(temporary, format="PNG")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def image_grid(
     images: Tensor,
     captions: Sequence[Sequence[str]] | None = None,
@@ -74,32 +64,69 @@ def image_grid(
     `captions` stand under each image, labels above the columns and left of the rows. Faces smaller
     than 192 pixels are enlarged.
     """
-    if images.ndim == 4:
-        images = images[None]
-    num_rows, num_columns, side = images.shape[0], images.shape[1], max(images.shape[-1], SMALLEST_CELL)
-    small, large = _font(side / 13), _font(side / 11)
-    gap, line = max(4, side // 32), round(side / 9)
-    left = gap + (max(round(small.getlength(label)) for label in row_labels) + 2 * gap if row_labels else 0)
-    top = gap + (line + 2 * gap if title else 0) + (line + gap if column_labels else 0)
-    step_x, step_y = side + gap, side + gap + (line + gap if captions else 0)
-    picture = Image.new("RGB", (left + num_columns * step_x, top + num_rows * step_y), PAPER)
+    images = images[None] if images.ndim == 4 else images
+    num_rows, num_columns = images.shape[:2]
+    grid = _Grid.around(max(images.shape[-1], SMALLEST_CELL), bool(captions), column_labels, row_labels, title)
+    picture = Image.new("RGB", grid.size(num_rows, num_columns), PAPER)
     draw = ImageDraw.Draw(picture)
     if title:
-        draw.text((left, gap + line), title, INK, _fit(title, large, picture.width - left - gap), anchor="lm")
+        room = picture.width - grid.left - grid.gap
+        draw.text((grid.left, grid.gap + grid.line), title, INK, _fit(title, grid.large, room), anchor="lm")
     for j, label in enumerate(column_labels or []):
-        draw.text((left + j * step_x + side // 2, top - gap), label, FAINT, _fit(label, small, side), anchor="ms")
-    for i in range(num_rows):
-        y = top + i * step_y
-        if row_labels:
-            draw.text((left - gap, y + side // 2), row_labels[i], FAINT, small, anchor="rm")
-        for j in range(num_columns):
-            x = left + j * step_x
-            face = to_pil(images[i, j])
-            picture.paste(face.resize((side, side), Image.Resampling.BICUBIC) if face.width != side else face, (x, y))
-            if captions:
-                caption = captions[i][j]
-                draw.text((x + side // 2, y + side + gap), caption, INK, _fit(caption, small, side), anchor="mt")
+        centre = grid.x(j) + grid.side // 2
+        draw.text((centre, grid.top - grid.gap), label, FAINT, _fit(label, grid.small, grid.side), anchor="ms")
+    for i, label in enumerate(row_labels or []):
+        draw.text((grid.left - grid.gap, grid.y(i) + grid.side // 2), label, FAINT, grid.small, anchor="rm")
+    for i, j in itertools.product(range(num_rows), range(num_columns)):
+        picture.paste(_enlarge(to_pil(images[i, j]), grid.side), (grid.x(j), grid.y(i)))
+        if captions:
+            below = (grid.x(j) + grid.side // 2, grid.y(i) + grid.side + grid.gap)
+            draw.text(below, captions[i][j], INK, _fit(captions[i][j], grid.small, grid.side), anchor="mt")
     return picture
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where everything stands in a grid, in pixels."""
+
+    side: int
+    gap: int
+    line: int
+    left: int
+    top: int
+    step_y: int
+    small: ImageFont.FreeTypeFont
+    large: ImageFont.FreeTypeFont
+
+    @classmethod
+    def around(
+        cls,
+        side: int,
+        has_captions: bool,
+        column_labels: Sequence[str] | None,
+        row_labels: Sequence[str] | None,
+        title: str | None,
+    ) -> _Grid:
+        """Leave room for just the words that there are."""
+        small, gap, line = _font(side / 13), max(4, side // 32), round(side / 9)
+        words = max((round(small.getlength(label)) for label in row_labels), default=0) if row_labels else 0
+        left = gap + (words + 2 * gap if row_labels else 0)
+        top = gap + (line + 2 * gap if title else 0) + (line + gap if column_labels else 0)
+        step_y = side + gap + (line + gap if has_captions else 0)
+        return cls(side, gap, line, left, top, step_y, small, _font(side / 11))
+
+    def x(self, column: int) -> int:
+        return self.left + column * (self.side + self.gap)
+
+    def y(self, row: int) -> int:
+        return self.top + row * self.step_y
+
+    def size(self, num_rows: int, num_columns: int) -> tuple[int, int]:
+        return self.x(num_columns), self.y(num_rows)
+
+
+def _enlarge(face: Image.Image, side: int) -> Image.Image:
+    return face if face.width == side else face.resize((side, side), Image.Resampling.BICUBIC)
 
 
 def _font(size: float) -> ImageFont.FreeTypeFont:
