@@ -14,7 +14,8 @@ from latentedit.training.gan import Settings
 from latentedit.training.generator import export_generator, small_config, train_generator
 
 EXAMPLES = """\
-  latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 100000
+  latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 80000
+  latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 120000 --lr 0.001
   latentedit train assessor --data omi/ --out omi.safetensors
 """
 
@@ -39,6 +40,7 @@ def _add_generator(actions: arguments.Commands) -> None:
     parser.add_argument("--cbase", type=int, default=2048, metavar="N", help="channels times side (default 2048)")
     parser.add_argument("--cmax", type=int, default=256, metavar="N", help="most channels of a layer (default 256)")
     parser.add_argument("--batch", type=int, default=defaults.batch, help=f"default {defaults.batch}")
+    parser.add_argument("--lr", type=float, default=defaults.learning_rate, help="learning rate (default 0.0025)")
     parser.add_argument("--gamma", type=float, default=defaults.r1_gamma, help=f"of R1 (default {defaults.r1_gamma})")
     parser.add_argument("--precision", choices=["bf16", "fp32"], default=defaults.precision, help="default bf16")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="default 0")
@@ -50,7 +52,7 @@ def _add_generator(actions: arguments.Commands) -> None:
 
 def train_generator_command(args: argparse.Namespace) -> None:
     """Train, or go on training, then write the generator's file."""
-    settings = Settings(batch=args.batch, r1_gamma=args.gamma, precision=args.precision, seed=args.seed)
+    settings = Settings(args.batch, args.lr, args.gamma, precision=args.precision, seed=args.seed)
     config = _config(args)
     device = choose_device(args.device)
     state = train_generator(args.data, args.outdir, args.images, config, settings, args.snap, device, args.quiet)

@@ -46,9 +46,9 @@ class Training:
         for module in (self.generator, self.discriminator):  # convolutions are far faster on channels_last weights
             module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        lazy = settings.r1_interval / (settings.r1_interval + 1)  # Karras et al. 2020, appendix B
+        self.lazy = settings.r1_interval / (settings.r1_interval + 1)  # Karras et al. 2020, appendix B
         self.generator_optimiser = _adam(self.generator, settings.learning_rate, 1.0)
-        self.discriminator_optimiser = _adam(self.discriminator, settings.learning_rate, lazy)
+        self.discriminator_optimiser = _adam(self.discriminator, settings.learning_rate, self.lazy)
         self.num_images = 0
 
     def step(self, images: Tensor) -> dict[str, float]:
@@ -118,9 +118,11 @@ class Training:
         return parts | random | {"num_images": self.num_images, "record": json.dumps(record)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Go on from what `state_dict` returned, at the learning rate of the present settings."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+        self.generator_optimiser.param_groups[0]["lr"] = self.settings.learning_rate
+        self.discriminator_optimiser.param_groups[0]["lr"] = self.settings.learning_rate * self.lazy
         self.num_images = state["num_images"]
         torch.set_rng_state(state["rng"])
         if self.device.type == "cuda" and "cuda_rng" in state:

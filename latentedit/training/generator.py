@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -69,7 +70,8 @@ def resume(state_path: Path, config: GeneratorConfig, settings: Settings, device
     if state_path.exists():
         state = torch.load(state_path, map_location="cpu", weights_only=True)
         record = json.loads(state["record"])
-        if GeneratorConfig.from_dict(record["config"]) != config or Settings(**record["settings"]) != settings:
+        earlier = replace(Settings(**record["settings"]), learning_rate=settings.learning_rate)  # this one may change
+        if GeneratorConfig.from_dict(record["config"]) != config or earlier != settings:
             raise InputError(f"{state_path} was trained with other settings: repeat them or name another --outdir")
         training.load_state_dict(state)
     return training
@@ -111,6 +113,7 @@ def write_snapshot(training: Training, outdir: Path, losses: dict[str, float]) -
     ws = training.average.map(z.to(training.device), truncation_psi=0.7)
     images = render(training.average, ws.reshape(rows, columns, *ws.shape[1:]))
     image_grid(images).save(outdir / f"samples-{training.num_images:07d}.png")
-    line = {"num_images": training.num_images, "time": round(time.time()), **losses}
+    progress = {"num_images": training.num_images, "learning_rate": training.settings.learning_rate}
+    line = {**progress, "time": round(time.time()), **losses}
     with (outdir / "log.jsonl").open("a") as log:
         log.write(json.dumps(line) + "\n")

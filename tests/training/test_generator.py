@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from PIL import Image
@@ -51,6 +53,15 @@ def test_other_settings_do_not_go_on_from_a_state(data, tmp_path):
     train_generator([data], tmp_path / "run", 4, CONFIG, SETTINGS, quiet=True)
     with pytest.raises(InputError, match="other settings"):
         train_generator([data], tmp_path / "run", 8, CONFIG, Settings(batch=2, precision="fp32"), quiet=True)
+
+
+def test_a_training_goes_on_at_another_learning_rate(data, tmp_path):
+    settled = replace(SETTINGS, learning_rate=0.0)
+    first = train_generator([data], tmp_path / "run", 8, CONFIG, SETTINGS, quiet=True)
+    live = torch.load(first, weights_only=True)["generator"]
+    last = train_generator([data], tmp_path / "run", 16, CONFIG, settled, quiet=True)
+    for name, tensor in torch.load(last, weights_only=True)["generator"].items():
+        assert torch.equal(tensor, live[name]) or name.endswith("w_avg")
 
 
 def test_the_exported_file_is_the_averaged_generator(data, tmp_path):
