@@ -52,7 +52,7 @@ def test_one_row_a_face_is_repeated_for_every_layer(tiny_generator, tmp_path):
     assert load_latents(tmp_path / "w.npz", tiny_generator).shape == (2, 6, 16)
 
 
-@pytest.mark.parametrize("w", [np.ones((1, 18, 512)), np.ones(16), np.ones((0, 6, 16)), np.full((1, 6, 16), np.nan)])
+@pytest.mark.parametrize("w", [np.ones((1, 18, 512)), np.ones(15), np.ones((0, 6, 16)), np.full((1, 6, 16), np.nan)])
 def test_latents_that_do_not_fit_are_refused(tiny_generator, tmp_path, w):
     np.savez(tmp_path / "w.npz", w=w)
     with pytest.raises(InputError, match=r"w\.npz"):
