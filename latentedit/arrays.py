@@ -42,6 +42,12 @@ def load_content(path: Path) -> object:
     raise InputError("no .npy, .npz, .pt or .pkl file: check that it is the right one, or fetch it again")
 
 
+def is_numpy(path: Path) -> bool:
+    """Tell whether a file is numpy's, .npy or .npz, and so no checkpoint."""
+    with path.open("rb") as file:
+        return file.read(len(NPY)) == NPY or _is_npz(path)
+
+
 def _is_npz(path: Path) -> bool:
     """Tell whether a zip archive holds numpy arrays only."""
     if not zipfile.is_zipfile(path):

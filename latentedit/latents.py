@@ -73,20 +73,22 @@ def load_latents(path: Path, generator: Generator) -> Tensor:
     w [N, w_dim] is repeated for every layer. Where a file has two axes, as many rows as the
     generator has layers are one face, as PDillis's tools write it, and not that many faces.
     """
-    config = generator.config
     with about(path):
-        w = read_latents(path)
-        if w.ndim == 2 and len(w) == config.num_ws:
-            w = w[None]
-        elif w.ndim == 2:
-            w = w[:, None]
-        if w.shape[1:] == (1, config.w_dim):
-            w = w.repeat(1, config.num_ws, 1)
-        if w.shape[1:] != (config.num_ws, config.w_dim):
-            needed = f"[N, {config.num_ws}, {config.w_dim}]"
-            raise InputError(f"holds w of shape {list(w.shape)}, this generator needs {needed}: they don't fit")
-        if not torch.isfinite(w).all():
-            raise InputError("holds a w that is not finite: make the file anew")
+        return fit_latents(read_latents(path), generator)
+
+
+def fit_latents(w: Tensor, generator: Generator) -> Tensor:
+    """Bring a file's latents to the generator's shape and device: w of two or three axes -> [N, num_ws, w_dim]."""
+    config = generator.config
+    if w.ndim == 2:
+        w = w[None] if len(w) == config.num_ws else w[:, None]
+    if w.shape[1:] == (1, config.w_dim):
+        w = w.repeat(1, config.num_ws, 1)
+    if w.shape[1:] != (config.num_ws, config.w_dim):
+        needed = f"[N, {config.num_ws}, {config.w_dim}]"
+        raise InputError(f"holds w of shape {list(w.shape)}, this generator needs {needed}: they don't fit")
+    if not torch.isfinite(w).all():
+        raise InputError("holds a w that is not finite: make the file anew")
     return w.to(generator.mapping.w_avg.device)
 
 
@@ -96,41 +98,33 @@ def read_latents(path: Path) -> Tensor:
     .npz with the key w (NVIDIA), .npy and .pt of one array (PDillis, SeFa, e4e, PTI), rosinality's
     projections and ReStyle's dictionary, the last step of each face. Nothing in the file is run.
     """
-    w = pick_latents(load_content(path))
-    if w is None:
+    found = pick_latents(load_content(path))
+    if found is None:
         raise InputError("holds no latents: give an .npz with the key w, or an .npy or .pt of w or w+")
-    return w
+    return found[1]
 
 
-def pick_latents(content: object) -> Tensor | None:
-    """Find the latents in a file's content; None where there are none."""
+def pick_latents(content: object) -> tuple[str, Tensor] | None:
+    """Find the latents in a file's content: -> the name of the format and w, or None where there are none."""
     match content:
         case {"w": w}:
-            found = to_tensor(w)
+            format, faces = "NVIDIA projected_w", to_tensor(w)
         case {"latent": latent}:
-            found = _stack([to_tensor(latent)])
-        case dict() if content:
-            found = _stack([_last_of_face(face) for face in content.values()])
+            format, faces = "rosinality projection", _stack([latent])
+        case dict() if content and all(isinstance(face, dict) and "latent" in face for face in content.values()):
+            format, faces = "rosinality projection", _stack([face["latent"] for face in content.values()])
+        case dict() if content and all(isinstance(face, list) and face for face in content.values()):
+            format, faces = "ReStyle latents", _stack([steps[-1] for steps in content.values()])
         case _:
-            found = to_tensor(content) if isinstance(content, np.ndarray | Tensor) else None
-    if found is None or found.ndim not in (1, 2, 3):
+            format, faces = "array", to_tensor(content) if isinstance(content, np.ndarray | Tensor) else None
+    if faces is None or faces.ndim not in (1, 2, 3):
         return None
-    return found[None].float() if found.ndim == 1 else found.float()
+    return format, faces.float() if faces.ndim > 1 else faces[None].float()
 
 
-def _last_of_face(face: object) -> Tensor | None:
-    """Find one face's latent: in rosinality's {'img', 'latent', 'noise'}, or the last of ReStyle's steps."""
-    match face:
-        case {"latent": latent}:
-            return to_tensor(latent)
-        case [*_, latent]:
-            return to_tensor(latent)
-    return None
-
-
-def _stack(faces: Sequence[Tensor | None]) -> Tensor | None:
+def _stack(values: Sequence[object]) -> Tensor | None:
     """Stack faces of one shape: N of [w_dim] or [num_ws, w_dim] -> [N, 1 or num_ws, w_dim]; None if not all are."""
-    found = [face for face in faces if face is not None]
-    if len(found) < len(faces) or len({face.shape for face in found}) > 1 or found[0].ndim > 2:
+    faces = [face for value in values if (face := to_tensor(value)) is not None]
+    if len(faces) < len(values) or len({face.shape for face in faces}) > 1 or faces[0].ndim not in (1, 2):
         return None
-    return torch.stack([face.reshape(-1, face.shape[-1]) for face in found])
+    return torch.stack([face.reshape(-1, face.shape[-1]) for face in faces])

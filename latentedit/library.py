@@ -6,7 +6,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,18 +27,42 @@ SUFFIXES = (SUFFIX, ".npy", ".npz", ".pt", ".pth", ".pkl")  # what tells a file 
 ALIKE = 0.98  # the cosine from which two directions are nearly the same
 
 
-def load_direction(name: str | Path, generator: Generator, any_generator: bool = False) -> Direction:
+def load_direction(name: str | Path, generator: Generator | None, any_generator: bool = False) -> Direction:
     """Load a direction for a generator, by its name in the library or by its file.
 
     A file is latentedit's .safetensors or one of another tool's (`latentedit.formats`); `FILE:INDEX`
     or `FILE:NAME` picks from a file of many. One that belongs to another generator is an error
-    unless `any_generator`, which then also leaves out the layers that this one lacks.
+    unless `any_generator`, which then also leaves out the layers that this one lacks. Without a
+    generator at hand, None, the usual number of layers for the width is assumed where the file
+    does not say it, and noted in the provenance.
     """
-    if not is_address(str(name)):
-        return fit(read_direction(find_direction(str(name), fingerprint(generator))), generator, any_generator)
-    direction = read_one_direction(str(name), generator.config.num_ws)
+    found = load_directions(name, generator, any_generator)
+    if len(found) > 1:
+        path, ends = split_address(str(name))[0], f"{found[0].name} to {found[-1].name}"
+        raise InputError(f"{name} holds {len(found)} directions, {ends}: pick one, such as {path}:0")
+    return found[0]
+
+
+def load_directions(name: str | Path, generator: Generator | None, any_generator: bool = False) -> list[Direction]:
+    """Load every direction that a name or an address, which may be `FILE:0-9`, stands for; else as `load_direction`."""
+    if is_address(str(name)):
+        found = _read_address(str(name), None if generator is None else generator.config.num_ws)
+    else:
+        found = [read_direction(find_direction(str(name), None if generator is None else fingerprint(generator)))]
+    if generator is None:
+        return found
     with about(name):
-        return fit(direction, generator, any_generator)
+        return [fit(direction, generator, any_generator) for direction in found]
+
+
+def _read_address(address: str, num_ws: int | None) -> list[Direction]:
+    """Read all directions that an address names, laid on `num_ws` layers where the file names none."""
+    path, which = split_address(address)
+    if path.suffix.lower() == SUFFIX:
+        return [read_direction(path)]
+    entries = read_entries(path)
+    with about(path):
+        return [entry.lay(num_ws) for entry in choose_entries(entries, which)]
 
 
 def fit(direction: Direction, generator: Generator, any_generator: bool = False) -> Direction:
@@ -62,11 +86,16 @@ def fit(direction: Direction, generator: Generator, any_generator: bool = False)
 
 
 def _narrow(direction: Direction, num_ws: int) -> Direction:
-    """Leave out the layers that a generator lacks."""
+    """Leave out the layers that a generator lacks, and say that it is meant for this one now."""
     held = [i for i, layer in enumerate(direction.layers) if layer < num_ws]
     if not held:
         raise InputError(f"direction {direction.name} moves only layers above the last of this generator, {num_ws - 1}")
-    return replace(direction, vector=direction.vector[held], layers=tuple(direction.layers[i] for i in held))
+    return replace(
+        direction,
+        vector=direction.vector[held],
+        layers=tuple(direction.layers[i] for i in held),
+        provenance={**direction.provenance, "num_ws": num_ws},
+    )
 
 
 def is_address(text: str) -> bool:
@@ -82,47 +111,17 @@ def split_address(text: str) -> tuple[Path, str]:
     return Path(text), ""
 
 
-def read_file_entries(address: str) -> list[Entry]:
-    """Read what another tool's file holds, or the part of it that `FILE:INDEX`, `FILE:0-3` or `FILE:NAME` picks."""
-    path, which = split_address(address)
-    entries = read_entries(path)
-    with about(path):
-        return choose_entries(entries, which)
-
-
 def choose_entries(entries: list[Entry], which: str) -> list[Entry]:
     """Pick entries by name or by position; all of them where nothing is asked."""
     named = [entry for entry in entries if which in ("", entry.name)]
     return named or [entries[i] for i in parse_indices(which, len(entries))]
 
 
-def read_directions(address: str, num_ws: int | None = None) -> list[Direction]:
-    """Read all directions that an address names, laid on `num_ws` layers where the file names none.
+def list_directions(generator: str | None) -> dict[str, Path]:
+    """List the directions of a generator's fingerprint by name; the user's own hide bundled ones.
 
-    Without a generator at hand, `num_ws` None, the usual number of layers for the width is assumed
-    and the provenance says so.
+    Among them are those that the user imported for whichever generator they fit; None lists these alone.
     """
-    path, _ = split_address(address)
-    if path.suffix.lower() == SUFFIX:
-        return [read_direction(path)]
-    entries = read_file_entries(address)
-    with about(path):
-        return [entry.lay(num_ws) for entry in entries]
-
-
-def read_one_direction(address: str, num_ws: int | None = None) -> Direction:
-    """Read the one direction that an address names; a file of many is answered with how to pick."""
-    found = read_directions(address, num_ws)
-    if len(found) > 1:
-        raise InputError(
-            f"{address} holds {len(found)} directions, {found[0].name} to {found[-1].name}: "
-            f"pick one, such as {split_address(address)[0]}:0"
-        )
-    return found[0]
-
-
-def list_directions(generator: str) -> dict[str, Path]:
-    """List the directions of a generator's fingerprint by name; the user's own hide bundled ones."""
     folders = [folder for folder in _bundled_folders() if _generator_of(folder) == generator]
     return _directions_in([*folders, user_folder(None), user_folder(generator)])
 
@@ -165,7 +164,7 @@ def _generator_of(folder: Path) -> str:
     return str(json.loads((folder / "index.json").read_text())["generator"])
 
 
-def find_direction(name: str, generator: str) -> Path:
+def find_direction(name: str, generator: str | None) -> Path:
     """Find the file of a direction; an unknown name is answered with the nearest ones."""
     known = list_directions(generator)
     if name not in known and (channel := parse_channel(name)):
@@ -178,6 +177,15 @@ def find_direction(name: str, generator: str) -> Path:
         mend = f"did you mean {', '.join(near)}?" if near else "this generator has none yet, give a file"
         raise InputError(f"direction {name!r} is not known: {mend}")
     return known[name]
+
+
+def find_repeats(entries: Sequence[Entry], least: float = ALIKE) -> list[tuple[str, str, float]]:
+    """Find the pairs of one file's directions, of one shape, that are nearly the same: their names and cosine."""
+    rows = torch.stack([entry.rows.double().flatten() for entry in entries])
+    unit = torch.nn.functional.normalize(rows)
+    table = (unit @ unit.t()).triu(diagonal=1)
+    pairs = (table.abs() >= least).nonzero().tolist()
+    return [(entries[i].name, entries[j].name, float(table[i, j])) for i, j in pairs]
 
 
 def user_folder(generator: str | None) -> Path:

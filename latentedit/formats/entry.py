@@ -32,6 +32,7 @@ class Entry:
     layers: tuple[int, ...] | None = None
     unit: Unit = "raw"
     sigma: float | None = None
+    generator: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
 
@@ -39,6 +40,11 @@ class Entry:
     def width(self) -> int:
         """The width of W that it is for."""
         return self.rows.shape[1]
+
+    @property
+    def row_norm(self) -> float:
+        """The root-mean-square norm of the rows."""
+        return float(self.rows.double().square().sum(dim=1).mean().sqrt())
 
     def lay(self, num_ws: int | None = None) -> Direction:
         """Lay the rows on layers: for a generator of `num_ws`, or where it is None, of the usual number.
@@ -58,12 +64,12 @@ class Entry:
                 )
             layers = tuple(range(num_ws))
         vector = self.rows.expand(len(layers), -1).clone()
-        return Direction(self.name, vector, layers, self.unit, self.sigma, provenance=provenance)
+        return Direction(self.name, vector, layers, self.unit, self.sigma, self.generator, provenance)
 
     def oddities(self) -> Iterator[str]:
         """Say what a user should know before relying on it."""
-        norms = self.rows.double().norm(dim=1)
-        num_zero, length = int((norms == 0).sum()), float(norms.square().mean().sqrt())
+        norms, length = self.rows.double().norm(dim=1), self.row_norm
+        num_zero = int((norms == 0).sum())
         if not torch.isfinite(norms).all():
             yield "holds NaN or infinity: it cannot be used"
         elif num_zero == len(norms):

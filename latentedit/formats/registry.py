@@ -31,7 +31,7 @@ def read_entries(path: Path) -> list[Entry]:
     with about(path):
         if entries := recognise(load_content(path), path):
             return entries
-        raise InputError(f"holds no direction that is known ({', '.join(FORMATS)}): check that it is the right file")
+        raise InputError(f"holds no direction of a known format ({', '.join(FORMATS)}): perhaps latents, for --latents")
 
 
 def recognise(content: object, path: Path) -> list[Entry]:
