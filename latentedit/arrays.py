@@ -52,7 +52,7 @@ def _is_npz(path: Path) -> bool:
     """Tell whether a zip archive holds numpy arrays only."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
+    with _one_error(), zipfile.ZipFile(path) as archive:
         return all(name.endswith(".npy") for name in archive.namelist())
 
 
@@ -73,7 +73,7 @@ def _is_plain(tensor: Tensor) -> bool:
 
 def _load_npy(path: Path) -> object:
     """Read one array; one pickled object, such as a dictionary of arrays, as `unpickle` gives it."""
-    with path.open("rb") as file, _one_error():
+    with _one_error(), path.open("rb") as file:
         shape, fortran, dtype = _read_header(file)
         if not dtype.hasobject:
             return _read_body(file, shape, fortran, dtype)
@@ -86,7 +86,7 @@ def _load_npy(path: Path) -> object:
 
 def _load_npz(path: Path) -> dict[str, np.ndarray]:
     """Read every array of an archive that numpy.savez wrote."""
-    with zipfile.ZipFile(path) as archive, _one_error():
+    with _one_error(), zipfile.ZipFile(path) as archive:
         if sum(info.file_size for info in archive.infolist()) > LARGEST:
             raise InputError(f"holds more than {LARGEST >> 20} MiB once unpacked: no file of latents or directions")
         return {name.removesuffix(".npy"): _read_member(archive, name) for name in archive.namelist()}
@@ -125,4 +125,4 @@ def _one_error() -> Iterator[None]:
     except (InputError, OSError):
         raise
     except Exception as error:
-        raise InputError("numpy cannot read it: the file is damaged or cut short, fetch it again") from error
+        raise InputError("its arrays cannot be read: the file is damaged or cut short, fetch it again") from error

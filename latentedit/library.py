@@ -15,7 +15,7 @@ import torch
 
 import directions
 from latentedit.checkpoints import fingerprint, load_record, save_record
-from latentedit.direction import UNITS, Direction, check_same_generator, cosine
+from latentedit.direction import UNITS, Direction, check_same_generator, cosines
 from latentedit.errors import InputError, about
 from latentedit.formats import Entry, parse_channel, read_entries
 from latentedit.networks import Generator
@@ -131,29 +131,6 @@ def _directions_in(folders: Iterable[Path]) -> dict[str, Path]:
     return {path.stem: path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))}
 
 
-def find_alike(entry: Entry, least: float = ALIKE) -> list[tuple[Path, float]]:
-    """Find the directions of the whole library, whatever generator's, that a file's direction repeats.
-
-    Returns their files and the cosine, over the layers that the known one moves, at least `least` or at most -`least`.
-    """
-    if not torch.isfinite(entry.rows).all() or not entry.rows.any():
-        return []
-    folders = [*_bundled_folders(), *sorted((_home() / "directions").glob("*"))]
-    known = [(path, read_direction(path)) for folder in folders for path in _directions_in([folder]).values()]
-    pairs = [(path, _cosine_of_rows(direction, entry)) for path, direction in known if _comparable(direction, entry)]
-    return [(path, cosine) for path, cosine in pairs if abs(cosine) >= least]
-
-
-def _comparable(direction: Direction, entry: Entry) -> bool:
-    """Tell whether a file's direction has a row of the right width for at least one of a known one's layers."""
-    moved = entry.lay(max(direction.layers) + 1).layers
-    return direction.vector.shape[1] == entry.width and bool(set(direction.layers) & set(moved))
-
-
-def _cosine_of_rows(direction: Direction, entry: Entry) -> float:
-    return cosine(direction, entry.lay(max(direction.layers) + 1))
-
-
 def _bundled_folders() -> list[Path]:
     """List the folders of the installed library, one a generator."""
     return sorted(index.parent for index in Path(directions.__file__).parent.glob("*/index.json"))
@@ -177,15 +154,6 @@ def find_direction(name: str, generator: str | None) -> Path:
         mend = f"did you mean {', '.join(near)}?" if near else "this generator has none yet, give a file"
         raise InputError(f"direction {name!r} is not known: {mend}")
     return known[name]
-
-
-def find_repeats(entries: Sequence[Entry], least: float = ALIKE) -> list[tuple[str, str, float]]:
-    """Find the pairs of one file's directions, of one shape, that are nearly the same: their names and cosine."""
-    rows = torch.stack([entry.rows.double().flatten() for entry in entries])
-    unit = torch.nn.functional.normalize(rows)
-    table = (unit @ unit.t()).triu(diagonal=1)
-    pairs = (table.abs() >= least).nonzero().tolist()
-    return [(entries[i].name, entries[j].name, float(table[i, j])) for i, j in pairs]
 
 
 def user_folder(generator: str | None) -> Path:
@@ -243,3 +211,32 @@ def store_direction(direction: Direction, generator: str | None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_direction(replace(direction, generator=generator), path)
     return path
+
+
+def find_alike(entry: Entry, least: float = ALIKE) -> list[tuple[Path, float]]:
+    """Find the directions of the whole library, whatever generator's, that a file's direction repeats.
+
+    Returns their files and cosines, of at least `least` or at most -`least`.
+    """
+    if not torch.isfinite(entry.rows).all() or not entry.rows.any():
+        return []
+    folders = [*_bundled_folders(), *sorted((_home() / "directions").glob("*"))]
+    known = [(path, read_direction(path)) for folder in folders for path in _directions_in([folder]).values()]
+    pairs = [(path, _cosine_to(direction, entry)) for path, direction in known]
+    return [(path, value) for path, value in pairs if abs(value) >= least]
+
+
+def _cosine_to(known: Direction, entry: Entry) -> float:
+    """Compute the cosine of a known direction and a file's, laid on as many layers; 0 where the widths differ."""
+    if known.vector.shape[1] != entry.width:
+        return 0.0
+    return float(cosines([known, entry.lay(max(known.layers) + 1)])[0, 1])
+
+
+def find_repeats(entries: Sequence[Entry], least: float = ALIKE) -> list[tuple[str, str, float]]:
+    """Find the pairs of one file's directions, of one shape, that are nearly the same: their names and cosine."""
+    rows = torch.stack([entry.rows.double().flatten() for entry in entries])
+    unit = torch.nn.functional.normalize(rows)
+    table = (unit @ unit.t()).triu(diagonal=1)
+    pairs = (table.abs() >= least).nonzero().tolist()
+    return [(entries[i].name, entries[j].name, float(table[i, j])) for i, j in pairs]

@@ -124,7 +124,7 @@ def heat_map(values: Tensor, row_labels: Sequence[str], column_labels: Sequence[
             draw.rectangle((x, y, x + cell - 2, y + cell - 2), _tint(value))
             if written:
                 ink = PAPER if abs(value) > 0.6 else INK
-                draw.text((x + cell // 2, y + cell // 2), f"{value:+.2f}", ink, font, anchor="mm")
+                draw.text((x + cell // 2, y + cell // 2), f"{round(value, 2) + 0.0:+.2f}", ink, font, anchor="mm")
     for j, label in enumerate(column_labels):
         centre = margin + j * cell + cell // 2
         _draw_upright(picture, label, (centre - line // 2, top + values.shape[0] * cell + gap // 2), font)

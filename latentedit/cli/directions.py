@@ -174,8 +174,9 @@ def compare(args: argparse.Namespace) -> None:
             check_same_generator(direction.name, direction.generator, found[0].generator)
     names, table = [direction.name for direction in found], cosines(found)
     facts = {"directions": args.directions, "names": names, "cosines": table.tolist()}
-    rows = [[name, *(f"{value:+.3f}" for value in row)] for name, row in zip(names, table.tolist(), strict=True)]
-    lines = printing.table(["cosine", *names], rows)
+    numbered = [f"{i} {name}" for i, name in enumerate(names)]
+    rows = [[name, *(f"{value:+.3f}" for value in row)] for name, row in zip(numbered, table.tolist(), strict=True)]
+    lines = printing.table(["cosine with", *map(str, range(len(names)))], rows)
     if args.out is not None:
         save_image(heat_map(table, names, names, "Cosines between directions"), args.out)
         lines.append(f"written    {args.out}")

@@ -59,9 +59,7 @@ class Entry:
         if layers is None:
             if num_ws is None:
                 num_ws = usual_num_ws(self.width)
-                provenance["assumed"].append(
-                    f"one row for every layer, of which a generator of this width has {num_ws}"
-                )
+                provenance["assumed"].append(f"all layers are {num_ws}, as they usually are at this width")
             layers = tuple(range(num_ws))
         vector = self.rows.expand(len(layers), -1).clone()
         return Direction(self.name, vector, layers, self.unit, self.sigma, self.generator, provenance)

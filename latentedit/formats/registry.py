@@ -17,8 +17,8 @@ FORMATS: dict[str, Reader] = {
     "InterFaceGAN boundary": interfacegan.read,
     "stylegan2directions": stylegan2directions.read,
     "e4e direction": e4e.read,
+    "GANSpace edit": ganspace.read_edit,  # before the components, whose keys it has too
     "GANSpace components": ganspace.read_components,
-    "GANSpace edit": ganspace.read_edit,
     "rosinality factor": rosinality.read,
     "GANalyze direction": ganalyze.read,
 }
