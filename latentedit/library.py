@@ -191,11 +191,20 @@ def read_direction(path: Path) -> Direction:
 
 
 def _from_header(vector: torch.Tensor, header: dict[str, Any]) -> Direction:
-    """Put a direction together from a record."""
-    if header["unit"] not in UNITS:
-        raise ValueError(f"unit {header['unit']!r}")
+    """Put a direction together from a record, whose header anybody may have written."""
     fields = {key: header[key] for key in ("name", "unit", "sigma", "generator", "provenance")}
-    return Direction(vector=vector, layers=tuple(int(layer) for layer in header["layers"]), **fields)
+    layers = tuple(int(layer) for layer in header["layers"])
+    sound = {
+        "name": isinstance(fields["name"], str) and fields["name"].isprintable() and "/" not in fields["name"],
+        "unit": fields["unit"] in UNITS,
+        "sigma": fields["sigma"] is None or float(fields["sigma"]) > 0,
+        "generator": fields["generator"] is None or isinstance(fields["generator"], str),
+        "provenance": isinstance(fields["provenance"], dict),
+        "layers": len(set(layers)) == len(layers) and min(layers, default=0) >= 0,
+    }
+    if wrong := [key for key, is_sound in sound.items() if not is_sound]:
+        raise ValueError(f"{wrong[0]} {str(header[wrong[0]])[:40]!r}")
+    return Direction(vector=vector, layers=layers, **fields)
 
 
 def check_name(name: str) -> str:
@@ -213,24 +222,21 @@ def store_direction(direction: Direction, generator: str | None) -> Path:
     return path
 
 
-def find_alike(entry: Entry, least: float = ALIKE) -> list[tuple[Path, float]]:
-    """Find the directions of the whole library, whatever generator's, that a file's direction repeats.
+def find_alike(entries: Sequence[Entry], least: float = ALIKE) -> list[tuple[str, Path, float]]:
+    """Find the directions of the whole library, whatever generator's, that a file's directions repeat.
 
-    Returns their files and cosines, of at least `least` or at most -`least`.
+    Returns the names in the file, the known ones' files, and the cosines, of at least `least` or at most -`least`.
     """
-    if not torch.isfinite(entry.rows).all() or not entry.rows.any():
-        return []
+    usable = [entry for entry in entries if entry.rows.isfinite().all() and entry.rows.any()]
     folders = [*_bundled_folders(), *sorted((_home() / "directions").glob("*"))]
-    known = [(path, read_direction(path)) for folder in folders for path in _directions_in([folder]).values()]
-    pairs = [(path, _cosine_to(direction, entry)) for path, direction in known]
-    return [(path, value) for path, value in pairs if abs(value) >= least]
-
-
-def _cosine_to(known: Direction, entry: Entry) -> float:
-    """Compute the cosine of a known direction and a file's, laid on as many layers; 0 where the widths differ."""
-    if known.vector.shape[1] != entry.width:
-        return 0.0
-    return float(cosines([known, entry.lay(max(known.layers) + 1)])[0, 1])
+    found = []
+    for path in (path for folder in folders for path in _directions_in([folder]).values()):
+        known = read_direction(path)
+        fitting = [entry for entry in usable if entry.width == known.vector.shape[1]]
+        laid = [entry.lay(max(known.layers) + 1) for entry in fitting]
+        values = cosines([known, *laid])[0, 1:].tolist()
+        found += [(e.name, path, v) for e, v in zip(fitting, values, strict=True) if abs(v) >= least]
+    return found
 
 
 def find_repeats(entries: Sequence[Entry], least: float = ALIKE) -> list[tuple[str, str, float]]:

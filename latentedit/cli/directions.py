@@ -158,9 +158,11 @@ def export(args: argparse.Namespace) -> None:
 
 
 def _num_ws(direction: Direction, checkpoint: Checkpoint | None) -> int:
-    """Say how many layers the generator of a direction has, or usually has."""
+    """Say how many layers the generator of a direction has, or usually has where nobody knows the generator."""
     if checkpoint is not None:
         return checkpoint.config.num_ws
+    if direction.generator is not None:
+        raise InputError(f"direction {direction.name}: pass --network, whose number of layers the file depends on")
     return direction.provenance.get("num_ws") or usual_num_ws(direction.vector.shape[1])
 
 

@@ -116,12 +116,11 @@ def _find_oddities(path: Path, entries: list[Entry], generator: Generator | None
     """Say what a user should know before relying on a file's directions."""
     for entry in entries:
         prefix = f"{entry.name}: " if len(entries) > 1 else ""
-        yield from (prefix + oddity for oddity in entry.oddities())
-        for known, value in find_alike(entry):
-            if not known.samefile(path):
-                yield f"{prefix}nearly the same as {known.stem}, cosine {value:+.4f}, {known}"
-        if generator is not None:
-            yield from (prefix + misfit for misfit in _find_misfit(entry, generator))
+        misfits = () if generator is None else _find_misfit(entry, generator)
+        yield from (prefix + oddity for oddity in [*entry.oddities(), *misfits])
+    for name, known, value in find_alike(entries):
+        if not known.samefile(path):
+            yield f"{name} is nearly the same as {known.stem}, cosine {value:+.4f}, {known}"
     for one, other, value in find_repeats(entries):
         yield f"{one} and {other} are nearly the same, cosine {value:+.4f}"
 

@@ -57,8 +57,8 @@ def read_edit(content: object, stem: str) -> list[Entry]:
             edit = cast(Mapping[str, object], content)
         case _:
             return []
-    if edit.get("latent_space") != "W" or edit.get("edit_type") == "activation":
-        space = "activations" if edit.get("edit_type") == "activation" else edit.get("latent_space")
+    if edit.get("latent_space") != "W" or edit.get("edit_type") != "latent":
+        space = edit.get("latent_space") if edit.get("edit_type") == "latent" else "activations"
         raise InputError(f"a GANSpace edit of {str(space)[:20]}, not of W: export it again in W's latent mode")
     if not 0 <= start < end <= MOST_LAYERS:
         raise InputError(f"a GANSpace edit of layers {start} up to but without {end}: no such range")

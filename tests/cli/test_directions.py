@@ -89,7 +89,8 @@ def test_an_exported_direction_comes_back(run, network, scorable_generator, tmp_
 
 
 def test_an_export_that_cannot_be_leaves_nothing(run, network, scorable_generator, tmp_path):
-    edit = {"lat_comp": ROW.numpy(), "lat_stdev": 2.0, "latent_space": "W", "edit_start": 2, "edit_end": 5}
+    edit = {"lat_comp": ROW.numpy(), "lat_stdev": 2.0, "latent_space": "W"}
+    edit |= {"edit_type": "latent", "edit_start": 2, "edit_end": 5}
     (tmp_path / "part.pkl").write_bytes(pickle.dumps(edit))
     for out, message in (("part.npy", "cannot hold it"), ("part.txt", "--to"), ("no/part.pt", "No such file")):
         done = run("directions", "export", tmp_path / "part.pkl", tmp_path / out, "--network", network)
@@ -98,6 +99,13 @@ def test_an_export_that_cannot_be_leaves_nothing(run, network, scorable_generato
     assert not list(tmp_path.glob("part.[nt]*"))
     assert run("directions", "export", tmp_path / "part.pkl", tmp_path / "part.pt", "--network", network).code == 0
     assert torch.load(tmp_path / "part.pt").shape == (1, 8, 16)
+
+
+def test_an_export_of_one_of_ours_needs_its_generator(run, network, home, tmp_path):
+    up = next(home.rglob("up.safetensors"))
+    assert "pass --network" in run("directions", "export", up, tmp_path / "up.pt").err
+    assert not (tmp_path / "up.pt").exists()
+    assert run("directions", "export", up, tmp_path / "up.pt", "--network", network).code == 0
 
 
 def test_compare_prints_and_draws_the_cosines(run, network, boundary, tmp_path):
@@ -156,7 +164,7 @@ ODD = {
     "nan": (lambda: np.full((1, 16), np.nan), "NaN or infinity: it cannot be used"),
     "zero": (lambda: np.zeros((1, 16)), "zero everywhere"),
     "some zero": (lambda: np.eye(3, 16, k=-1), "1 of 3 rows are zero"),
-    "known": (lambda: -ROW.numpy(), "nearly the same as age, cosine -1.0000"),
+    "known": (lambda: -ROW.numpy(), "odd is nearly the same as age, cosine -1.0000"),
     "a face": (lambda: np.full((1, 16), 3.0), "as long as a face's own code: perhaps latents"),
     "width": (lambda: np.eye(1, 512), "width 512"),
     "layers": (lambda: np.eye(18, 16) + 1e-3, "for 18 layers"),
