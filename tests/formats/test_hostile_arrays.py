@@ -220,8 +220,8 @@ def test_a_changed_or_cut_file_raises_nothing_else(kind, draw, files, tmp_path, 
 def test_plain_numbers_of_every_writer_are_equal(tmp_path):
     for protocol in range(2, 6):
         (tmp_path / "array.pkl").write_bytes(
-            pickle.dumps({"a": ROW, "b": np.asfortranarray(np.ones((2, 3)))}, protocol)
+            pickle.dumps({"a": ROW, "b": np.asfortranarray(np.arange(6.0).reshape(2, 3))}, protocol)
         )
         content = load_content(tmp_path / "array.pkl")
         assert torch.equal(to_tensor(content["a"]), torch.from_numpy(ROW))
-        assert torch.equal(to_tensor(content["b"]), torch.ones(2, 3, dtype=torch.float64))
+        assert torch.equal(to_tensor(content["b"]), torch.arange(6, dtype=torch.float64).reshape(2, 3))
