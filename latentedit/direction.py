@@ -141,3 +141,17 @@ def cosine(one: Direction, other: Direction) -> float:
     """Compute the cosine of two directions over the layers of the first."""
     a, b = one.vector.flatten(), one._aligned(other).flatten()
     return float(a @ b / (a.norm() * b.norm()).clamp_min(1e-300))
+
+
+def cosines(directions: Sequence[Direction]) -> Tensor:
+    """Compute the cosine of every two directions, zero where one doesn't move a layer: N directions -> [N, N]."""
+    widths = {direction.vector.shape[1]: direction.name for direction in directions}
+    if len(widths) > 1:
+        listed = ", ".join(f"{name} has {width}" for width, name in widths.items())
+        raise InputError(f"directions of different widths ({listed}) belong to different generators")
+    layers = sorted({layer for direction in directions for layer in direction.layers})
+    moves = torch.zeros(len(directions), len(layers), *widths, dtype=torch.float64)
+    for move, direction in zip(moves, directions, strict=True):
+        move[[layers.index(layer) for layer in direction.layers]] = direction.vector
+    unit = torch.nn.functional.normalize(moves.flatten(1))
+    return unit @ unit.t()

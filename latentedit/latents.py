@@ -1,9 +1,8 @@
-"""Latents: seeds to z to w to ws, truncation, and the .npz files that hold them."""
+"""Latents: seeds to z to w to ws, truncation, and the files that hold them."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from latentedit.arrays import load_content, to_tensor
 from latentedit.errors import InputError, about
 from latentedit.files import replacing
 from latentedit.networks import Generator
@@ -63,25 +63,63 @@ def save_latents(path: Path, ws: Tensor, **notes: Any) -> None:
 
 
 def load_latents(path: Path, generator: Generator) -> Tensor:
-    """Read the key `w` of an .npz: w [N, w_dim] (repeated) or ws [N, num_ws, w_dim] -> ws [N, num_ws, w_dim]."""
-    w = torch.from_numpy(_read_array(path, "w"))
+    """Load the faces of a file of latents, whatever tool wrote it: -> ws [N, num_ws, w_dim] in float32.
+
+    w [N, w_dim] is repeated for every layer. Where a file has two axes, as many rows as the
+    generator has layers are one face, as PDillis's tools write it, and not that many faces.
+    """
+    with about(path):
+        return fit_latents(read_latents(path), generator)
+
+
+def fit_latents(w: Tensor, generator: Generator) -> Tensor:
+    """Bring a file's latents to the generator's shape and device: w of two or three axes -> [N, num_ws, w_dim]."""
     config = generator.config
-    if w.ndim == 2 and w.shape[1] == config.w_dim:
-        w = w[:, None].repeat(1, config.num_ws, 1)
-    if w.ndim != 3 or w.shape[1:] != (config.num_ws, config.w_dim) or len(w) == 0:
-        raise InputError(
-            f"{path} holds w of shape {list(w.shape)}: this generator needs [N, {config.num_ws}, {config.w_dim}]"
-        )
+    if w.ndim == 2:
+        w = w[None] if len(w) == config.num_ws else w[:, None]
+    if w.shape[1:] == (1, config.w_dim):
+        w = w.repeat(1, config.num_ws, 1)
+    if w.shape[1:] != (config.num_ws, config.w_dim):
+        needed = f"[N, {config.num_ws}, {config.w_dim}]"
+        raise InputError(f"holds w of shape {list(w.shape)}, this generator needs {needed}: they don't fit")
     if not torch.isfinite(w).all():
-        raise InputError(f"{path} holds a w that is not finite: make the file anew")
+        raise InputError("holds a w that is not finite: make the file anew")
     return w.to(generator.mapping.w_avg.device)
 
 
-def _read_array(path: Path, key: str) -> np.ndarray:
-    """Read one float array of an .npz, never unpickling: -> float32."""
-    with about(path):
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return np.asarray(arrays[key], dtype=np.float32)
-        except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"no .npz of plain numbers with the key {key!r}, as NVIDIA's projector writes") from error
+def read_latents(path: Path) -> Tensor:
+    """Read what a file of latents holds, w [N, w_dim] or ws [N, num_ws, w_dim] (or one face's rows), in float32.
+
+    .npz with the key w (NVIDIA), .npy and .pt of one array (PDillis, SeFa, e4e, PTI), rosinality's
+    projections and ReStyle's dictionary, the last step of each face. Nothing in the file is run.
+    """
+    found = pick_latents(load_content(path))
+    if found is None:
+        raise InputError("holds no latents: give an .npz with the key w, or an .npy or .pt of w or w+")
+    return found[1]
+
+
+def pick_latents(content: object) -> tuple[str, Tensor] | None:
+    """Find the latents in a file's content: -> the name of the format and w, or None where there are none."""
+    match content:
+        case {"w": w}:
+            format, faces = "NVIDIA projected_w", to_tensor(w)
+        case {"latent": latent}:
+            format, faces = "rosinality projection", _stack([latent])
+        case dict() if content and all(isinstance(face, dict) and "latent" in face for face in content.values()):
+            format, faces = "rosinality projection", _stack([face["latent"] for face in content.values()])
+        case dict() if content and all(isinstance(face, list) and face for face in content.values()):
+            format, faces = "ReStyle latents", _stack([steps[-1] for steps in content.values()])
+        case _:
+            format, faces = "array", to_tensor(content) if isinstance(content, np.ndarray | Tensor) else None
+    if faces is None or faces.ndim not in (1, 2, 3):
+        return None
+    return format, faces.float() if faces.ndim > 1 else faces[None].float()
+
+
+def _stack(values: Sequence[object]) -> Tensor | None:
+    """Stack faces of one shape: N of [w_dim] or [num_ws, w_dim] -> [N, 1 or num_ws, w_dim]; None if not all are."""
+    faces = [face for value in values if (face := to_tensor(value)) is not None]
+    if len(faces) < len(values) or len({face.shape for face in faces}) > 1 or faces[0].ndim not in (1, 2):
+        return None
+    return torch.stack([face.reshape(-1, face.shape[-1]) for face in faces])

@@ -6,48 +6,129 @@ import difflib
 import json
 import os
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import directions
 from latentedit.checkpoints import fingerprint, load_record, save_record
-from latentedit.direction import UNITS, Direction, check_same_generator
+from latentedit.direction import UNITS, Direction, check_same_generator, cosines
 from latentedit.errors import InputError, about
+from latentedit.formats import Entry, parse_channel, read_entries
 from latentedit.networks import Generator
+from latentedit.ranges import parse_indices
 
 KIND = "direction"
 SUFFIX = ".safetensors"
+SUFFIXES = (SUFFIX, ".npy", ".npz", ".pt", ".pth", ".pkl")  # what tells a file from a name
+ALIKE = 0.98  # the cosine from which two directions are nearly the same
 
 
-def load_direction(name: str | Path, generator: Generator, any_generator: bool = False) -> Direction:
+def load_direction(name: str | Path, generator: Generator | None, any_generator: bool = False) -> Direction:
     """Load a direction for a generator, by its name in the library or by its file.
 
-    A file is latentedit's .safetensors or InterFaceGAN's .npy, (1, w_dim), which moves every layer.
-    One that belongs to another generator is an error unless `any_generator`.
+    A file is latentedit's .safetensors or one of another tool's (`latentedit.formats`); `FILE:INDEX`
+    or `FILE:NAME` picks from a file of many. One that belongs to another generator is an error
+    unless `any_generator`, which then also leaves out the layers that this one lacks. Without a
+    generator at hand, None, the usual number of layers for the width is assumed where the file
+    does not say it, and noted in the provenance.
     """
-    wanted = fingerprint(generator)
-    path = Path(name) if Path(name).suffix in (SUFFIX, ".npy") else find_direction(str(name), wanted)
-    direction = _read_npy(path, generator.config.num_ws) if path.suffix == ".npy" else read_direction(path)
-    if not any_generator:
-        check_same_generator(direction.name, direction.generator, wanted)
-    width, last = direction.vector.shape[1], max(direction.layers)
-    if width != generator.config.w_dim or last >= generator.config.num_ws:
+    found = load_directions(name, generator, any_generator)
+    if len(found) > 1:
+        path, ends = split_address(str(name))[0], f"{found[0].name} to {found[-1].name}"
+        raise InputError(f"{name} holds {len(found)} directions, {ends}: pick one, such as {path}:0")
+    return found[0]
+
+
+def load_directions(name: str | Path, generator: Generator | None, any_generator: bool = False) -> list[Direction]:
+    """Load every direction that a name or an address, which may be `FILE:0-9`, stands for; else as `load_direction`."""
+    if is_address(str(name)):
+        found = _read_address(str(name), None if generator is None else generator.config.num_ws)
+    else:
+        found = [read_direction(find_direction(str(name), None if generator is None else fingerprint(generator)))]
+    if generator is None:
+        return found
+    with about(name):
+        return [fit(direction, generator, any_generator) for direction in found]
+
+
+def _read_address(address: str, num_ws: int | None) -> list[Direction]:
+    """Read all directions that an address names, laid on `num_ws` layers where the file names none."""
+    path, which = split_address(address)
+    if path.suffix.lower() == SUFFIX:
+        return [read_direction(path)]
+    entries = read_entries(path)
+    with about(path):
+        return [entry.lay(num_ws) for entry in choose_entries(entries, which)]
+
+
+def fit(direction: Direction, generator: Generator, any_generator: bool = False) -> Direction:
+    """Return the direction if it is one of the generator's; `any_generator` asks for no more than its width."""
+    config, last = generator.config, max(direction.layers)
+    made_for = direction.provenance.get("num_ws")
+    if direction.vector.shape[1] != config.w_dim:
         raise InputError(
-            f"direction {name} has width {width} and layers up to {last}, this generator width "
-            f"{generator.config.w_dim} and layers 0-{generator.config.num_ws - 1}: they don't fit"
+            f"direction {direction.name} has width {direction.vector.shape[1]} and layers up to {last}, this generator "
+            f"width {config.w_dim} and layers 0-{config.num_ws - 1}: they don't fit"
+        )
+    if any_generator:
+        return _narrow(direction, config.num_ws)
+    check_same_generator(direction.name, direction.generator, fingerprint(generator))
+    if last >= config.num_ws or made_for not in (None, config.num_ws):
+        raise InputError(
+            f"direction {direction.name} is for {made_for or 'more'} layers and moves layers up to {last}, this "
+            f"generator has {config.num_ws}: pass --any-generator (any_generator=True) to move those that it has"
         )
     return direction
 
 
-def list_directions(generator: str) -> dict[str, Path]:
-    """List the directions of a generator's fingerprint by name; the user's own hide bundled ones."""
+def _narrow(direction: Direction, num_ws: int) -> Direction:
+    """Leave out the layers that a generator lacks, and say that it is meant for this one now."""
+    held = [i for i, layer in enumerate(direction.layers) if layer < num_ws]
+    if not held:
+        raise InputError(f"direction {direction.name} moves only layers above the last of this generator, {num_ws - 1}")
+    return replace(
+        direction,
+        vector=direction.vector[held],
+        layers=tuple(direction.layers[i] for i in held),
+        provenance={**direction.provenance, "num_ws": num_ws},
+    )
+
+
+def is_address(text: str) -> bool:
+    """Tell a file, `FILE:INDEX` or `FILE:NAME` from a name of the library."""
+    return split_address(text)[0].suffix.lower() in SUFFIXES
+
+
+def split_address(text: str) -> tuple[Path, str]:
+    """Split `FILE:INDEX` or `FILE:NAME`: -> the file and which of its directions, all of them if empty."""
+    path, _, which = text.rpartition(":")
+    if Path(path).suffix.lower() in SUFFIXES and not Path(text).exists():
+        return Path(path), which
+    return Path(text), ""
+
+
+def choose_entries(entries: list[Entry], which: str) -> list[Entry]:
+    """Pick entries by name or by position; all of them where nothing is asked."""
+    named = [entry for entry in entries if which in ("", entry.name)]
+    return named or [entries[i] for i in parse_indices(which, len(entries))]
+
+
+def list_directions(generator: str | None) -> dict[str, Path]:
+    """List the directions of a generator's fingerprint by name; the user's own hide bundled ones.
+
+    Among them are those that the user imported for whichever generator they fit; None lists these alone.
+    """
     folders = [folder for folder in _bundled_folders() if _generator_of(folder) == generator]
-    files = [path for folder in [*folders, user_folder(generator)] for path in sorted(folder.glob(f"*{SUFFIX}"))]
-    return {path.stem: path for path in files}
+    return _directions_in([*folders, user_folder(None), user_folder(generator)])
+
+
+def _directions_in(folders: Iterable[Path]) -> dict[str, Path]:
+    """List the files of folders by name; later folders hide earlier ones."""
+    return {path.stem: path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))}
 
 
 def _bundled_folders() -> list[Path]:
@@ -60,9 +141,14 @@ def _generator_of(folder: Path) -> str:
     return str(json.loads((folder / "index.json").read_text())["generator"])
 
 
-def find_direction(name: str, generator: str) -> Path:
+def find_direction(name: str, generator: str | None) -> Path:
     """Find the file of a direction; an unknown name is answered with the nearest ones."""
     known = list_directions(generator)
+    if name not in known and (channel := parse_channel(name)):
+        raise InputError(
+            f"direction {name!r} is a channel of StyleSpace, number {channel[1]} of {channel[0]}: "
+            "styles cannot be edited here yet, give a direction in W"
+        )
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)
         mend = f"did you mean {', '.join(near)}?" if near else "this generator has none yet, give a file"
@@ -70,10 +156,13 @@ def find_direction(name: str, generator: str) -> Path:
     return known[name]
 
 
-def user_folder(generator: str) -> Path:
-    """Name the folder of the user's own directions, in $LATENTEDIT_HOME or ~/.latentedit."""
-    home = Path(os.environ.get("LATENTEDIT_HOME") or Path.home() / ".latentedit")
-    return home / "directions" / generator[:16]
+def user_folder(generator: str | None) -> Path:
+    """Name the folder of the user's own directions for a generator, or, None, of those that name no generator."""
+    return _home() / "directions" / (generator[:16] if generator else "any")
+
+
+def _home() -> Path:
+    return Path(os.environ.get("LATENTEDIT_HOME") or Path.home() / ".latentedit")
 
 
 def save_direction(direction: Direction, path: Path) -> None:
@@ -102,25 +191,20 @@ def read_direction(path: Path) -> Direction:
 
 
 def _from_header(vector: torch.Tensor, header: dict[str, Any]) -> Direction:
-    """Put a direction together from a record."""
-    if header["unit"] not in UNITS:
-        raise ValueError(f"unit {header['unit']!r}")
+    """Put a direction together from a record, whose header anybody may have written."""
     fields = {key: header[key] for key in ("name", "unit", "sigma", "generator", "provenance")}
-    return Direction(vector=vector, layers=tuple(int(layer) for layer in header["layers"]), **fields)
-
-
-def _read_npy(path: Path, num_ws: int) -> Direction:
-    """Read InterFaceGAN's boundary, (w_dim,) or (1, w_dim), as a direction that moves every layer."""
-    with about(path):
-        try:
-            array = np.load(path, allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise InputError("no plain .npy array: InterFaceGAN's (1, w_dim) is needed") from error
-    if not isinstance(array, np.ndarray) or array.ndim > 2 or array.size != array.shape[-1] or array.dtype.kind != "f":
-        raise InputError(f"{path} is no direction of InterFaceGAN: a float array of shape (1, w_dim) is needed")
-    vector = torch.from_numpy(array.astype(np.float64)).reshape(1, -1).repeat(num_ws, 1)
-    provenance = {"method": "imported", "file": path.name}
-    return Direction(path.stem.removesuffix("_boundary"), vector, tuple(range(num_ws)), provenance=provenance)
+    layers = tuple(int(layer) for layer in header["layers"])
+    sound = {
+        "name": isinstance(fields["name"], str) and fields["name"].isprintable() and "/" not in fields["name"],
+        "unit": fields["unit"] in UNITS,
+        "sigma": fields["sigma"] is None or float(fields["sigma"]) > 0,
+        "generator": fields["generator"] is None or isinstance(fields["generator"], str),
+        "provenance": isinstance(fields["provenance"], dict),
+        "layers": len(set(layers)) == len(layers) and min(layers, default=0) >= 0,
+    }
+    if wrong := [key for key, is_sound in sound.items() if not is_sound]:
+        raise ValueError(f"{wrong[0]} {str(header[wrong[0]])[:40]!r}")
+    return Direction(vector=vector, layers=layers, **fields)
 
 
 def check_name(name: str) -> str:
@@ -130,9 +214,35 @@ def check_name(name: str) -> str:
     return name
 
 
-def store_direction(direction: Direction, generator: str) -> Path:
-    """Put a direction among the user's own, under its name; return the file."""
+def store_direction(direction: Direction, generator: str | None) -> Path:
+    """Put a direction among the user's own, under its name; return the file. None keeps it for any it fits."""
     path = user_folder(generator) / f"{check_name(direction.name)}{SUFFIX}"
     path.parent.mkdir(parents=True, exist_ok=True)
     save_direction(replace(direction, generator=generator), path)
     return path
+
+
+def find_alike(entries: Sequence[Entry], least: float = ALIKE) -> list[tuple[str, Path, float]]:
+    """Find the directions of the whole library, whatever generator's, that a file's directions repeat.
+
+    Returns the names in the file, the known ones' files, and the cosines, of at least `least` or at most -`least`.
+    """
+    usable = [entry for entry in entries if entry.rows.isfinite().all() and entry.rows.any()]
+    folders = [*_bundled_folders(), *sorted((_home() / "directions").glob("*"))]
+    found = []
+    for path in (path for folder in folders for path in _directions_in([folder]).values()):
+        known = read_direction(path)
+        fitting = [entry for entry in usable if entry.width == known.vector.shape[1]]
+        laid = [entry.lay(max(known.layers) + 1) for entry in fitting]
+        values = cosines([known, *laid])[0, 1:].tolist()
+        found += [(e.name, path, v) for e, v in zip(fitting, values, strict=True) if abs(v) >= least]
+    return found
+
+
+def find_repeats(entries: Sequence[Entry], least: float = ALIKE) -> list[tuple[str, str, float]]:
+    """Find the pairs of one file's directions, of one shape, that are nearly the same: their names and cosine."""
+    rows = torch.stack([entry.rows.double().flatten() for entry in entries])
+    unit = torch.nn.functional.normalize(rows)
+    table = (unit @ unit.t()).triu(diagonal=1)
+    pairs = (table.abs() >= least).nonzero().tolist()
+    return [(entries[i].name, entries[j].name, float(table[i, j])) for i, j in pairs]

@@ -30,6 +30,14 @@ def parse_layers(text: str, num_ws: int) -> tuple[int, ...]:
     return tuple(sorted(layers))
 
 
+def parse_indices(text: str, count: int) -> list[int]:
+    """Read `0-3,7` as positions among `count` things."""
+    indices = _parse_ranges(text, "indices")
+    if max(indices) >= count:
+        raise InputError(f"indices {text!r}: there are {count}, 0-{count - 1}")
+    return indices
+
+
 def _parse_layer_part(part: str, text: str, num_ws: int) -> list[int]:
     """Read one name or range of layers."""
     if part not in LAYER_NAMES:

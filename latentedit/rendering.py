@@ -129,6 +129,50 @@ def _enlarge(face: Image.Image, side: int) -> Image.Image:
     return face if face.width == side else face.resize((side, side), Image.Resampling.BICUBIC)
 
 
+def heat_map(values: Tensor, row_labels: Sequence[str], column_labels: Sequence[str], title: str) -> Image.Image:
+    """Draw a table of numbers in [-1, 1] as colours, blue below zero and red above: [rows, columns] -> picture.
+
+    Numbers stand in the cells; where there are more than 24 columns the cells shrink and go without.
+    """
+    cell, written = (56, True) if values.shape[1] <= 24 else (12, False)
+    font, large = _font(15 if written else 10), _font(20)
+    gap, line = 12, round(font.size * 1.4)
+    margin = max(round(font.getlength(label)) for label in [*row_labels, *column_labels]) + 2 * gap
+    width = max(margin + values.shape[1] * cell, round(large.getlength(title)) + gap) + gap
+    top = 3 * gap + line
+    picture = Image.new("RGB", (width, top + values.shape[0] * cell + margin), PAPER)
+    draw = ImageDraw.Draw(picture)
+    draw.text((gap, gap + line // 2), title, INK, large, anchor="lm")
+    for i, row in enumerate(values.tolist()):
+        y = top + i * cell
+        draw.text((margin - gap, y + cell // 2), row_labels[i], FAINT, font, anchor="rm")
+        for j, value in enumerate(row):
+            x = margin + j * cell
+            draw.rectangle((x, y, x + cell - 2, y + cell - 2), _tint(value))
+            if written:
+                ink = PAPER if abs(value) > 0.6 else INK
+                draw.text((x + cell // 2, y + cell // 2), f"{round(value, 2) + 0.0:+.2f}", ink, font, anchor="mm")
+    for j, label in enumerate(column_labels):
+        centre = margin + j * cell + cell // 2
+        _draw_upright(picture, label, (centre - line // 2, top + values.shape[0] * cell + gap // 2), font)
+    return picture
+
+
+def _draw_upright(picture: Image.Image, text: str, corner: tuple[int, int], font: ImageFont.FreeTypeFont) -> None:
+    """Write a word that reads from the bottom to the top, its end at the corner's height."""
+    word = Image.new("RGB", (round(font.getlength(text)) + 2, round(font.size * 1.4)), PAPER)
+    ImageDraw.Draw(word).text((word.width, word.height // 2), text, FAINT, font, anchor="rm")
+    picture.paste(word.rotate(90, expand=True), corner)
+
+
+def _tint(value: float) -> tuple[int, int, int]:
+    """Choose the colour of a number in [-1, 1]: white at zero, the same lightness at either sign."""
+    far = (178, 34, 52) if value > 0 else (33, 92, 168)
+    share = min(abs(value), 1.0)
+    red, green, blue = (round(255 + share * (channel - 255)) for channel in far)
+    return red, green, blue
+
+
 def _font(size: float) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):  # Pillow without FreeType has one tiny bitmap font

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentedit.direction import Direction, cosine
+from latentedit.direction import Direction, cosine, cosines
 from latentedit.errors import InputError
 
 seeds = st.integers(0, 2**31)
@@ -129,3 +129,24 @@ def test_the_published_conditional_boundaries_are_reproduced(shared, conditions)
     published = boundary("age_c_" + "_".join(conditions))
     result = boundary("age").condition_on([boundary(name) for name in conditions])
     assert (result.vector - published.vector).abs().max() < 1e-12
+
+
+@given(seeds, st.integers(1, 5))
+def test_a_table_of_cosines_is_symmetric_and_holds_each_cosine(seed, count):
+    directions = draw(seed, count)
+    table = cosines(directions)
+    assert torch.allclose(table, table.t(), atol=1e-12)
+    assert torch.allclose(table.diagonal(), torch.ones(count, dtype=torch.float64))
+    for i, one in enumerate(directions):
+        for j, other in enumerate(directions):
+            assert float(table[i, j]) == pytest.approx(cosine(one, other), abs=1e-12)
+
+
+def test_directions_of_other_layers_share_what_they_share():
+    row = torch.ones(1, 4)
+    everywhere, part = Direction("all", row.repeat(8, 1), tuple(range(8))), Direction("part", row.repeat(2, 1), (1, 2))
+    apart = Direction("apart", row, (5,))
+    assert cosines([everywhere, part, apart])[0].tolist() == pytest.approx([1, 0.5, 8**-0.5])
+    assert float(cosines([part, apart])[0, 1]) == 0
+    with pytest.raises(InputError, match="part has 4, wide has 5"):
+        cosines([part, Direction("wide", torch.ones(1, 5), (0,))])

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from latentedit.errors import InputError
-from latentedit.latents import load_latents, sample, sample_z, save_latents
+from latentedit.latents import load_latents, read_latents, sample, sample_z, save_latents
 from latentedit.networks import Generator, GeneratorConfig
 
 
@@ -52,11 +52,65 @@ def test_one_row_a_face_is_repeated_for_every_layer(tiny_generator, tmp_path):
     assert load_latents(tmp_path / "w.npz", tiny_generator).shape == (2, 6, 16)
 
 
-@pytest.mark.parametrize("w", [np.ones((1, 18, 512)), np.ones(16), np.ones((0, 6, 16)), np.full((1, 6, 16), np.nan)])
+@pytest.mark.parametrize("w", [np.ones((1, 18, 512)), np.ones(15), np.ones((0, 6, 16)), np.full((1, 6, 16), np.nan)])
 def test_latents_that_do_not_fit_are_refused(tiny_generator, tmp_path, w):
     np.savez(tmp_path / "w.npz", w=w)
     with pytest.raises(InputError, match=r"w\.npz"):
         load_latents(tmp_path / "w.npz", tiny_generator)
+
+
+CODES = np.random.default_rng(0).standard_normal((4, 6, 16)).astype(np.float32)
+
+
+def projection(latent):
+    return {"img": torch.ones(3, 4, 4), "latent": torch.from_numpy(latent), "noise": [torch.ones(1, 1, 4, 4)]}
+
+
+WRITTEN = {  # the name of the file, how it is written, which faces it holds
+    "projected_w.npz": (lambda path: np.savez(path, w=CODES[:1]), CODES[:1]),
+    "w.npy": (lambda path: np.save(path, CODES[0, 0]), CODES[:1, :1].repeat(6, axis=1)),
+    "row.npy": (lambda path: np.save(path, CODES[:1, 0]), CODES[:1, :1].repeat(6, axis=1)),
+    "one.npy": (lambda path: np.save(path, CODES[0]), CODES[:1]),
+    "codes.npy": (lambda path: np.save(path, CODES.astype(np.float64)), CODES),
+    "ws.npy": (lambda path: np.save(path, CODES[:, 0]), CODES[:, :1].repeat(6, axis=1)),
+    "latents.pt": (lambda path: torch.save(torch.from_numpy(CODES), path), CODES),
+    "0.pt": (lambda path: torch.save(torch.from_numpy(CODES[:1]).requires_grad_(), path), CODES[:1]),
+    "w+.pt": (lambda path: torch.save({f"{i}.png": projection(c) for i, c in enumerate(CODES)}, path), CODES),
+    "w.pt": (
+        lambda path: torch.save({f"{i}.png": projection(c[0]) for i, c in enumerate(CODES)}, path),
+        CODES[:, :1].repeat(6, axis=1),
+    ),
+    "single.pt": (lambda path: torch.save(projection(CODES[0]), path), CODES[:1]),
+    "latents.npy": (lambda path: np.save(path, {f"{i}.png": [c * 0, c] for i, c in enumerate(CODES)}), CODES),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_latents_of_every_tool_are_read_equal(tiny_generator, tmp_path, name):
+    write, expected = WRITTEN[name]
+    write(tmp_path / name)
+    loaded = load_latents(tmp_path / name, tiny_generator)
+    assert loaded.dtype == torch.float32
+    assert np.array_equal(loaded.numpy(), expected)
+    save_latents(tmp_path / "again.npz", loaded)
+    assert torch.equal(load_latents(tmp_path / "again.npz", tiny_generator), loaded)
+
+
+def test_projections_in_w_stay_as_many_faces_as_they_are(tiny_generator, tmp_path):
+    torch.save({f"{i}.png": projection(CODES[0, 0]) for i in range(6)}, tmp_path / "six.pt")  # six, as the layers
+    assert load_latents(tmp_path / "six.pt", tiny_generator).shape == (6, 6, 16)
+
+
+def test_faces_of_different_shapes_are_refused(tiny_generator, tmp_path):
+    torch.save({"a.png": projection(CODES[0]), "b.png": projection(CODES[0, 0])}, tmp_path / "mixed.pt")
+    with pytest.raises(InputError, match=r"mixed\.pt: holds no latents"):
+        load_latents(tmp_path / "mixed.pt", tiny_generator)
+
+
+def test_published_codes_are_read(shared):
+    path = shared / "reference" / "ffhq-codes" / "stylegan2-ffhq-1024-wplus.npy"
+    assert torch.equal(read_latents(path), torch.from_numpy(np.load(path)).float())
+    assert read_latents(path).shape == (68, 18, 512)
 
 
 def test_foreign_files_are_refused_without_unpickling(tiny_generator, tmp_path):

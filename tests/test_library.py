@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from latentedit.checkpoints import fingerprint, save_record
+from latentedit.checkpoints import fingerprint, load_record, save_record
 from latentedit.errors import InputError
 from latentedit.library import (
     find_direction,
@@ -84,3 +84,30 @@ def test_files_that_hold_no_direction_are_refused(tiny_generator, tmp_path):
 def test_a_name_must_be_fit_for_a_file(tiny_generator, tiny_direction, name):
     with pytest.raises(InputError, match="use letters"):
         store_direction(replace(tiny_direction, name=name), fingerprint(tiny_generator))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "../../x"},
+        {"name": "\x1b[31m"},
+        {"name": 7},
+        {"unit": "metres"},
+        {"sigma": -1},
+        {"sigma": "much"},
+        {"generator": 5},
+        {"provenance": []},
+        {"layers": [0, 0, 1, 2, 3, 4]},
+        {"layers": [-1, 0, 1, 2, 3, 4]},
+        {"layers": ["a"]},
+        {"layers": None},
+    ],
+    ids=str,
+)
+def test_a_header_that_anybody_wrote_is_refused(tiny_direction, tmp_path, change):
+    save_direction(tiny_direction, tmp_path / "up.safetensors")
+    tensors, header = load_record(tmp_path / "up.safetensors")
+    save_record(tmp_path / "up.safetensors", tensors, header | change)
+    with pytest.raises(InputError, match=r"up\.safetensors is no intact direction") as caught:
+        read_direction(tmp_path / "up.safetensors")
+    assert str(caught.value).isprintable()

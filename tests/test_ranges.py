@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentedit.errors import InputError
-from latentedit.ranges import format_ranges, parse_layers, parse_seeds
+from latentedit.ranges import format_ranges, parse_indices, parse_layers, parse_seeds
 
 numbers = st.lists(st.integers(0, 300), min_size=1, unique=True)
 
@@ -67,3 +67,9 @@ def test_layer_names_are_clipped_to_the_generator():
 def test_bad_layers_are_repeated_in_the_error(text):
     with pytest.raises(InputError, match=f"layers '{text}'"):
         parse_layers(text, num_ws=10)
+
+
+def test_indices_are_positions():
+    assert parse_indices("0-2,4", 5) == [0, 1, 2, 4]
+    with pytest.raises(InputError, match=r"indices '3-5': there are 5, 0-4"):
+        parse_indices("3-5", 5)

@@ -11,7 +11,7 @@ import io
 import pickle
 import pickletools
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
@@ -38,6 +38,8 @@ NAMES = {
     "numpy._core.multiarray._reconstruct",
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray.scalar",
+    "numpy.core.numeric._frombuffer",
+    "numpy._core.numeric._frombuffer",
     "_codecs.encode",
 }
 NUMBERS = ("f4", "f8", "i4", "i8", "b1")  # little-endian, as every machine that trains writes them
@@ -82,12 +84,16 @@ class _Unpickler(pickle.Unpickler):
         raise InputError(f"refused: it asks for {full[:80]!r}, which no checkpoint needs; none of its code was run")
 
 
-def unpickle(path: Path) -> object:
-    """Return what a pickle holds: plain values and containers as they are, everything else as `Call`."""
+def unpickle(path: Path, start: int = 0) -> object:
+    """Return what a pickle holds: plain values and containers as they are, everything else as `Call`.
+
+    `start` skips the bytes before it, as numpy puts a header in front of some.
+    """
     with path.open("rb") as file:
         try:
+            file.seek(start)
             _scan(file)
-            file.seek(0)
+            file.seek(start)
             return _Unpickler(file).load()
         except (InputError, OSError):
             raise
@@ -143,8 +149,8 @@ def _rebuild_storage(value: object) -> torch.TypedStorage:
 
 def _rebuild_bytes(value: object) -> bytes:
     match value:
-        case bytes():
-            return value
+        case bytes() | bytearray():
+            return bytes(value)
         case Call("_codecs.encode", (str(text), "latin1")) if max(text, default="") <= "\xff":  # protocol 2's bytes
             return text.encode("latin1")
     raise InputError("damaged: bytes expected in it")
@@ -160,3 +166,32 @@ def rebuild_number(value: object) -> object:
             if len(raw) == dtype.itemsize:
                 return np.frombuffer(raw, dtype)[0].item()
     return value
+
+
+def rebuild_array(value: object) -> np.ndarray:
+    """Make the numpy array that a `Call` describes, of plain numbers and of the shape it says."""
+    match value:
+        case Call(
+            "numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct",
+            state=(_, tuple(shape), dtype, bool(fortran), data),
+        ):
+            return _lay_out(data, dtype, shape, "F" if fortran else "C")
+        case Call(
+            "numpy.core.numeric._frombuffer" | "numpy._core.numeric._frombuffer",
+            (data, dtype, tuple(shape), "C" | "F" as order),
+        ):
+            return _lay_out(data, dtype, shape, order)
+    raise InputError("damaged: an array in it is no plain one")
+
+
+def _lay_out(data: object, dtype: object, shape: tuple[Any, ...], order: Literal["C", "F"]) -> np.ndarray:
+    """Lay bytes out as an array, all of them."""
+    match dtype:
+        case Call("numpy.dtype", (str(code), *_), state=(_, "<" | "|", *_)) if code in NUMBERS:
+            flat = _rebuild_bytes(data)
+            try:
+                if min(shape, default=0) >= 0:  # numpy would guess a negative length
+                    return np.frombuffer(flat, code).reshape(shape, order=order)
+            except (TypeError, ValueError) as error:
+                raise InputError("damaged: an array in it does not fit its bytes") from error
+    raise InputError("damaged: an array in it holds no plain little-endian numbers")

@@ -1,28 +1,57 @@
-"""`latentedit directions`: list, show and rebuild the library."""
+"""`latentedit directions`: the library, other tools' files in and out, and how directions lie to each other."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
+from latentedit.checkpoints import Checkpoint, load_checkpoint
 from latentedit.cli import arguments, printing
-from latentedit.cli.inspect import describe_direction, fact_lines
+from latentedit.cli.inspect import describe, describe_direction, fact_lines
 from latentedit.collection import build_collection
-from latentedit.direction import Direction
-from latentedit.library import find_direction, list_directions, read_direction
+from latentedit.direction import Direction, check_same_generator, cosines
+from latentedit.discovery import calibrate
+from latentedit.errors import InputError, about
+from latentedit.files import replacing
+from latentedit.formats import WRITERS
+from latentedit.formats.entry import usual_num_ws
+from latentedit.library import (
+    SUFFIX,
+    check_name,
+    find_direction,
+    is_address,
+    list_directions,
+    load_direction,
+    load_directions,
+    read_direction,
+    save_direction,
+    store_direction,
+)
 from latentedit.predictors import load_assessor
+from latentedit.ranges import format_ranges
+from latentedit.rendering import heat_map
 
 EXAMPLES = """\
   latentedit directions list
   latentedit directions show w_sq
+  latentedit directions import age_boundary.npy --network ffhq.pkl
+  latentedit directions import ffhq_pca.pt:10 --name glance --any-generator
+  latentedit directions export w_sq w_sq.pt
+  latentedit directions compare w_sq smile age --out cosines.png
   latentedit directions build --out directions/faces    find the bundled ones again
 """
+FORMATS_BY_SUFFIX = {".npy": "interfacegan", ".pt": "e4e", SUFFIX: "latentedit"}
 
 
 def add_parser(commands: arguments.Commands) -> None:
     """Add the command and its own commands to the parser."""
-    parser = arguments.add_command(commands, "directions", list_known, "list, show or rebuild directions", EXAMPLES)
-    actions = parser.add_subparsers(dest="action", metavar="list | show | build", required=True)
+    parser = arguments.add_command(
+        commands, "directions", list_known, "list, show, import, export, compare or rebuild directions", EXAMPLES
+    )
+    actions = parser.add_subparsers(
+        dest="action", metavar="list | show | import | export | compare | build", required=True
+    )
     listing = arguments.add_command(actions, "list", list_known, "list what a generator has", EXAMPLES)
     showing = arguments.add_command(actions, "show", show, "say how a direction was found and what it does", EXAMPLES)
     showing.add_argument("direction", help="a name of `latentedit directions list`, or a file")
@@ -33,6 +62,37 @@ def add_parser(commands: arguments.Commands) -> None:
     for action in (listing, showing, building):
         arguments.add_network(action)
         arguments.add_output(action, outdir=None)
+    for action in (_add_import(actions), _add_export(actions), _add_compare(actions)):
+        action.add_argument("--any-generator", action="store_true", help="whichever generator they belong to")
+        arguments.add_network(action)
+        action.set_defaults(network=None)
+        arguments.add_output(action, outdir=None)
+
+
+def _add_import(actions: arguments.Commands) -> argparse.ArgumentParser:
+    parser = arguments.add_command(
+        actions, "import", import_file, "put another tool's direction into your own library", EXAMPLES
+    )
+    parser.add_argument("file", help="of InterFaceGAN, e4e, GANSpace, rosinality, ...; FILE:INDEX where it holds many")
+    parser.add_argument("--name", help="the name it gets (default: the file's)")
+    return parser
+
+
+def _add_export(actions: arguments.Commands) -> argparse.ArgumentParser:
+    parser = arguments.add_command(actions, "export", export, "write a direction for another tool", EXAMPLES)
+    parser.add_argument("direction", help="a name of `latentedit directions list`, or a file")
+    parser.add_argument("out", type=Path, help="the file to write")
+    parser.add_argument(
+        "--to", choices=[*WRITERS, "latentedit"], help="the format (default: .npy interfacegan, .pt e4e, .safetensors)"
+    )
+    return parser
+
+
+def _add_compare(actions: arguments.Commands) -> argparse.ArgumentParser:
+    parser = arguments.add_command(actions, "compare", compare, "print the cosine of every two directions", EXAMPLES)
+    parser.add_argument("directions", nargs="+", help="names, files, and FILE:0-9 where one holds many")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="draw the table as this .png too")
+    return parser
 
 
 def list_known(args: argparse.Namespace) -> None:
@@ -40,7 +100,9 @@ def list_known(args: argparse.Namespace) -> None:
     known = list_directions(arguments.open_network(args).fingerprint)
     found = [(path, read_direction(path)) for path in known.values()]
     facts = [{**printing.describe_direction(direction), "file": str(path)} for path, direction in found]
-    lines = printing.table(["direction", "space", "sigma", "method", "file"], [_row(*entry) for entry in found])
+    lines = printing.table(
+        ["direction", "space", "shape", "sigma", "method", "file"], [_row(*entry) for entry in found]
+    )
     none = [f"no direction is known for network {args.network}: give a file, or `latentedit directions build`"]
     printing.announce(args, facts, lines if found else none)
 
@@ -48,16 +110,87 @@ def list_known(args: argparse.Namespace) -> None:
 def _row(path: Path, direction: Direction) -> list[str]:
     """Write one direction as the cells of a table."""
     sigma = "" if direction.sigma is None else f"{direction.sigma:.3f}"
-    return [direction.name, direction.space, sigma, str(direction.provenance.get("method")), str(path)]
+    shape = " x ".join(str(size) for size in direction.vector.shape)
+    return [direction.name, direction.space, shape, sigma, str(direction.provenance.get("method")), str(path)]
 
 
 def show(args: argparse.Namespace) -> None:
     """Print all that a direction's file says."""
-    path = Path(args.direction)
-    if path.suffix != ".safetensors":
-        path = find_direction(args.direction, arguments.open_network(args).fingerprint)
-    facts = describe_direction(path)
+    if is_address(args.direction):
+        facts = describe(args.direction)
+    else:
+        facts = describe_direction(find_direction(args.direction, arguments.open_network(args).fingerprint))
     printing.announce(args, facts, fact_lines(facts))
+
+
+def import_file(args: argparse.Namespace) -> None:
+    """Read, fit to the generator, store and print."""
+    checkpoint = _open_network(args, args.file)
+    direction = load_direction(args.file, checkpoint.generator if checkpoint else None, args.any_generator)
+    owner = checkpoint.fingerprint if checkpoint else direction.generator
+    if owner is None and not args.any_generator:
+        raise InputError(
+            f"{args.file} does not say which generator it belongs to: "
+            "pass --network, or --any-generator to keep it for all it fits"
+        )
+    direction = replace(direction, name=check_name(args.name or direction.name), generator=owner)
+    if checkpoint and direction.sigma is None:
+        direction = calibrate(direction, checkpoint.generator)
+    path = store_direction(direction, owner)
+    facts = describe_direction(path)
+    printing.announce(args, facts, [*fact_lines(facts), f"written    {path}"])
+
+
+def export(args: argparse.Namespace) -> None:
+    """Read, write in another tool's format and print."""
+    format = args.to or FORMATS_BY_SUFFIX.get(args.out.suffix)
+    if format is None:
+        raise InputError(f"{args.out}: name the format with --to, or a file {', '.join(FORMATS_BY_SUFFIX)}")
+    checkpoint = _open_network(args, args.direction)
+    direction = load_direction(args.direction, checkpoint.generator if checkpoint else None, args.any_generator)
+    if format == "latentedit":
+        save_direction(direction, args.out)
+    else:
+        WRITERS[format](args.out, direction, _num_ws(direction, checkpoint))
+    facts = {**printing.describe_direction(direction), "format": format, "file": str(args.out)}
+    layers = format_ranges(direction.layers)
+    printing.announce(args, facts, [f"written    {args.out}: {direction.name}, layers {layers}, as {format}"])
+
+
+def _num_ws(direction: Direction, checkpoint: Checkpoint | None) -> int:
+    """Say how many layers the generator of a direction has, or usually has where nobody knows the generator."""
+    if checkpoint is not None:
+        return checkpoint.config.num_ws
+    if direction.generator is not None:
+        raise InputError(f"direction {direction.name}: pass --network, whose number of layers the file depends on")
+    return direction.provenance.get("num_ws") or usual_num_ws(direction.vector.shape[1])
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Print and draw the cosines."""
+    checkpoint = _open_network(args, *args.directions)
+    generator = checkpoint.generator if checkpoint else None
+    found = [d for name in args.directions for d in load_directions(name, generator, args.any_generator)]
+    for direction in found:
+        if not args.any_generator:
+            check_same_generator(direction.name, direction.generator, found[0].generator)
+    names, table = [direction.name for direction in found], cosines(found)
+    facts = {"directions": args.directions, "names": names, "cosines": table.tolist()}
+    numbered = [f"{i} {name}" for i, name in enumerate(names)]
+    rows = [[name, *(f"{value:+.3f}" for value in row)] for name, row in zip(numbered, table.tolist(), strict=True)]
+    lines = printing.table(["cosine with", *map(str, range(len(names)))], rows)
+    if args.out is not None:
+        with about(args.out), replacing(args.out) as temporary:
+            heat_map(table, names, names, "Cosines between directions").save(temporary, format="PNG")
+        lines.append(f"written    {args.out}")
+    printing.announce(args, facts, lines)
+
+
+def _open_network(args: argparse.Namespace, *names: str) -> Checkpoint | None:
+    """Open the generator that is named, or that a name of the library asks for; files alone need none."""
+    if args.network is None and all(is_address(name) for name in names):
+        return None
+    return load_checkpoint(args.network or "faces", args.device)
 
 
 def build(args: argparse.Namespace) -> None:

@@ -1,0 +1,128 @@
+"""Arrays in anybody's file, .npy, .npz, .pt or .pkl, decoded without running anything in it."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentedit.checkpoints.archive import load_archive
+from latentedit.checkpoints.loading import TORCH_LEGACY
+from latentedit.checkpoints.unpickler import Call, rebuild_array, rebuild_tensor, unpickle
+from latentedit.errors import InputError
+
+NPY, ZIP, PICKLE = b"\x93NUMPY", b"PK\x03\x04", b"\x80"
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+LARGEST = 2**30  # bytes of an .npz once unpacked: more may be a zip bomb
+
+
+def load_content(path: Path) -> object:
+    """Decode a file by its content: an array, or containers of arrays, plain values and inert `Call`s.
+
+    .npy gives a numpy array, .npz a dictionary of them, torch.save's files tensors. Pickled
+    objects, in a .pkl or in an .npy, come from the inert unpickler; `to_tensor` makes arrays of its calls.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(TORCH_LEGACY))
+    if start.startswith(NPY):
+        return _load_npy(path)
+    if start.startswith(ZIP) and _is_npz(path):
+        return _load_npz(path)
+    if start.startswith((ZIP, TORCH_LEGACY)):
+        return load_archive(path)
+    if start.startswith(PICKLE):
+        return unpickle(path)
+    raise InputError("no .npy, .npz, .pt or .pkl file: check that it is the right one, or fetch it again")
+
+
+def is_numpy(path: Path) -> bool:
+    """Tell whether a file is numpy's, .npy or .npz, and so no checkpoint."""
+    with path.open("rb") as file:
+        return file.read(len(NPY)) == NPY or _is_npz(path)
+
+
+def _is_npz(path: Path) -> bool:
+    """Tell whether a zip archive holds numpy arrays only."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with _one_error(), zipfile.ZipFile(path) as archive:
+        return all(name.endswith(".npy") for name in archive.namelist())
+
+
+def to_tensor(value: object) -> Tensor | None:
+    """Return an array of anybody's as a tensor of its own precision, and None for what is no array of fractions."""
+    if isinstance(value, Call):
+        value = rebuild_tensor(value) if value.name.startswith("torch.") else rebuild_array(value)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        value = torch.from_numpy(value.astype(np.float32 if value.itemsize == 4 else np.float64))
+    return value.detach() if isinstance(value, Tensor) and _is_plain(value) else None
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Tell whether a tensor has memory of its own for each number: a few bytes can claim terabytes."""
+    plain = tensor.is_floating_point() and tensor.layout is torch.strided and tensor.device.type == "cpu"
+    return plain and tensor.numel() > 0 and tensor.untyped_storage().nbytes() >= tensor.nbytes
+
+
+def _load_npy(path: Path) -> object:
+    """Read one array; one pickled object, such as a dictionary of arrays, as `unpickle` gives it."""
+    with _one_error(), path.open("rb") as file:
+        shape, fortran, dtype = _read_header(file)
+        if not dtype.hasobject:
+            return _read_body(file, shape, fortran, dtype)
+        start = file.tell()
+    match unpickle(path, start):
+        case Call(state=(_, (), _, _, [content])):
+            return content
+    raise InputError("its objects are no dictionary of arrays: save the arrays alone, with allow_pickle=False")
+
+
+def _load_npz(path: Path) -> dict[str, np.ndarray]:
+    """Read every array of an archive that numpy.savez wrote."""
+    with _one_error(), zipfile.ZipFile(path) as archive:
+        if sum(info.file_size for info in archive.infolist()) > LARGEST:
+            raise InputError(f"holds more than {LARGEST >> 20} MiB once unpacked: no file of latents or directions")
+        return {name.removesuffix(".npy"): _read_member(archive, name) for name in archive.namelist()}
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(name) as file:
+        shape, fortran, dtype = _read_header(file)
+        if dtype.hasobject:
+            raise InputError(f"{name} in it is pickled: save it as plain numbers, with allow_pickle=False")
+        return _read_body(file, shape, fortran, dtype)
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Read the shape, the order and the type of an array."""
+    version = np.lib.format.read_magic(file)
+    if version not in HEADERS:
+        raise InputError(f"an array of format version {version}, which no plain numbers need")
+    shape, fortran, dtype = HEADERS[version](file)
+    return shape, fortran, dtype
+
+
+def _read_body(file: IO[bytes], shape: tuple[int, ...], fortran: bool, dtype: np.dtype) -> np.ndarray:
+    """Read the numbers, whose bytes must be there before memory is taken for what the header claims."""
+    body = file.read()
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(body):
+        raise InputError("its array does not fit its bytes: damaged or cut short, fetch it again")
+    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+@contextmanager
+def _one_error() -> Iterator[None]:
+    """Turn what numpy and zipfile raise on a damaged file, a dozen types, into one line."""
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except Exception as error:
+        raise InputError("its arrays cannot be read: the file is damaged or cut short, fetch it again") from error
