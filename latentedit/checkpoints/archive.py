@@ -5,26 +5,55 @@ from __future__ import annotations
 import argparse
 import io
 import re
+import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
+from latentedit.checkpoints.inert import CLASSES, FUNCTIONS, Call
 from latentedit.errors import InputError
+
+# What a checkpoint may name besides tensors: the settings of training scripts, and the stand-ins of
+# whole networks. torch's own reader takes these instead of what the names stand for elsewhere.
+ALLOWED: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    argparse.Namespace,
+    Call,
+    *((value, name) for name, value in CLASSES.items()),
+    *((value, name) for name, value in FUNCTIONS.items()),
+]
+
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def load_archive(file: Path | io.BytesIO) -> object:
-    """Return the tensors and plain containers of a torch.save file, old layout or new, on the CPU.
+    """Return the tensors, plain containers and `Call`s of a torch.save file, old layout or new, on the CPU.
 
     `argparse.Namespace`, which training scripts store beside the weights, is let through.
     """
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        _refuse_compression(file)
+        with torch.serialization.safe_globals(ALLOWED), warnings.catch_warnings(action="ignore"):
             return torch.load(file, map_location="cpu", weights_only=True)
-    except OSError:
+    except (InputError, OSError):
         raise
     except Exception as error:  # torch raises a dozen types on a damaged file
         raise InputError(_explain(file, error)) from error
+
+
+def _refuse_compression(file: Path | io.BytesIO) -> None:
+    """Refuse a zip archive that unfolds to more than the bytes it has: torch.save never compresses."""
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+        size = len(file.getbuffer()) if isinstance(file, io.BytesIO) else file.stat().st_size
+        if sum(entry.file_size for entry in entries) > size:
+            raise InputError("refused: a compressed archive, which torch.save never writes: unpack it first")
+    if isinstance(file, io.BytesIO):
+        file.seek(0)
 
 
 def _explain(file: Path | io.BytesIO, error: Exception) -> str:
@@ -39,3 +68,20 @@ def _explain(file: Path | io.BytesIO, error: Exception) -> str:
 def _holds_pickle(path: Path) -> bool:
     with zipfile.ZipFile(path) as archive:
         return any(name.endswith("data.pkl") for name in archive.namelist())
+
+
+def require_plain(name: str, value: object) -> Tensor:
+    """Return a tensor of floating-point numbers that lies in memory, all of it; refuse any other thing."""
+    match value:
+        case Tensor() if type(value) in (Tensor, nn.Parameter) and value.dtype in DTYPES:
+            is_here = value.layout == torch.strided and value.device.type == "cpu"
+            if is_here and value.untyped_storage().nbytes() >= value.nbytes:
+                return value.detach()
+    raise InputError(f"{name} is not stored as plain floating-point numbers")
+
+
+def require_state(content: object) -> dict[str, Tensor]:
+    """Return a dictionary of plain tensors under their names."""
+    if not isinstance(content, dict):
+        raise InputError("its generator is no dictionary of tensors")
+    return {str(name): require_plain(f"{name!s:.80}", value) for name, value in content.items()}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from latentedit.checkpoints.archive import require_plain
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig
 
@@ -18,7 +19,7 @@ class Checkpoint:
     """A generator fit for use (evaluation mode, no gradients) and what its file says of it."""
 
     generator: Generator
-    format: str  # "nvidia", "rosinality" or "latentedit"
+    format: str  # the tool that wrote the file, such as "nvidia"
     fingerprint: str
     source: str | None = None
     licence: str | None = None
@@ -31,13 +32,13 @@ class Checkpoint:
         return self.generator.config
 
 
-def pick_network(content: object, *names: str) -> tuple[Any, tuple[str, ...]]:
+def pick_network(content: Mapping[str, Any], *names: str) -> tuple[Any, tuple[str, ...]]:
     """Return the first of the named networks that a checkpoint holds, and a note unless it is the first choice."""
-    held = [name for name in names if isinstance(content, dict) and content.get(name) is not None]
+    held = [name for name in names if content.get(name) is not None]
     if not held:
         raise InputError(f"holds no {' and no '.join(names)}: no checkpoint of a StyleGAN2 generator")
     notes = () if held[0] == names[0] else (f"no {names[0]} in the file: {held[0]} is used",)
-    return cast(dict[str, Any], content)[held[0]], notes
+    return content[held[0]], notes
 
 
 def build_generator(config: GeneratorConfig, state: Mapping[str, Tensor]) -> Generator:
@@ -53,7 +54,14 @@ def build_generator(config: GeneratorConfig, state: Mapping[str, Tensor]) -> Gen
     _compare(expected, state)
     generator = Generator(config)
     generator.load_state_dict(dict(state))  # copies into float32
+    _require_finite(generator.state_dict())
     return generator.eval().requires_grad_(False)
+
+
+def _require_finite(state: Mapping[str, Tensor]) -> None:
+    for name, tensor in state.items():
+        if not tensor.sum().isfinite():
+            raise InputError(f"{name} is not finite: the training broke down, or the file is damaged")
 
 
 def _compare(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
@@ -64,8 +72,7 @@ def _compare(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Non
     for name, tensor in state.items():
         if tensor.shape != expected[name].shape:
             raise InputError(f"{name} is {list(tensor.shape)}: the other tensors ask for {list(expected[name].shape)}")
-        if not tensor.is_floating_point() or tensor.untyped_storage().nbytes() < tensor.nbytes:
-            raise InputError(f"{name} is not stored as plain floating-point numbers")
+        require_plain(name, tensor)
 
 
 def _listing(names: Collection[str]) -> str:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from latentedit.checkpoints.archive import load_archive
-from latentedit.checkpoints.checkpoint import Checkpoint, build_generator, pick_network
+from latentedit.checkpoints.archive import require_plain, require_state
+from latentedit.checkpoints.checkpoint import Checkpoint, pick_network
+from latentedit.checkpoints.completion import complete_generator
 from latentedit.checkpoints.fingerprint import fingerprint
 from latentedit.checkpoints.inference import infer_config, split_filters
 from latentedit.errors import InputError
-from latentedit.networks import Generator
-
-NUM_SAMPLES = 16384  # for w_avg, where the file has none
 
 
 def _keep(x: Tensor) -> Tensor:
@@ -45,39 +43,39 @@ PARTS: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
 }
 
 
-def read(path: Path) -> Checkpoint:
+def interpret(content: dict[str, Any]) -> Checkpoint:
     """Read the generator of a .pt file: g_ema, or g where there is no average."""
-    content = load_archive(path)
     network, notes = pick_network(content, "g_ema", "g")
-    weights, taps = split_filters(_translate(network))
-    latent_avg = _latent_avg(content)
+    return assemble(network, content.get("latent_avg"), _name_tool(content), notes)
+
+
+def assemble(network: object, latent_avg: object, format: str, notes: tuple[str, ...]) -> Checkpoint:
+    """Build the generator from a state dict under rosinality's names, and the mean of w beside it."""
+    state = dict(_translate_tensor(name, x) for name, x in require_state(network).items())
+    weights, taps = split_filters(state)
     config = replace(infer_config(weights), resample_filter=taps)
-    weights["mapping.w_avg"] = torch.zeros(config.w_dim) if latent_avg is None else latent_avg
-    generator = build_generator(config, weights)
-    if latent_avg is None:
-        generator.mapping.w_avg.copy_(estimate_w_avg(generator))
-        notes += (f"no latent_avg in the file: w_avg is the mean of {NUM_SAMPLES} seeded samples",)
-    return Checkpoint(generator, "rosinality", fingerprint(generator), notes=notes)
+    if isinstance(latent_avg, Tensor):
+        weights["mapping.w_avg"], averaged = _read_average(require_plain("latent_avg", latent_avg))
+        notes += averaged
+    generator, made_up = complete_generator(config, weights)
+    return Checkpoint(generator, format, fingerprint(generator), notes=notes + made_up)
 
 
-def _latent_avg(content: object) -> Tensor | None:
-    value = content.get("latent_avg") if isinstance(content, dict) else None
-    return value.flatten() if isinstance(value, Tensor) else None
+def _name_tool(content: dict[str, Any]) -> str:
+    """Tell the descendants apart by what they save: JoJoGAN g alone, StyleGAN-NADA g_ema with an optimizer."""
+    if content.keys() == {"g"}:
+        return "jojogan"
+    return "stylegan-nada" if content.keys() == {"g_ema", "g_optim"} else "rosinality"
 
 
-@torch.no_grad()
-def estimate_w_avg(generator: Generator) -> Tensor:
-    """Average w over a fixed sample of z: generator -> [w_dim]."""
-    z = torch.randn(NUM_SAMPLES, generator.config.z_dim, generator=torch.Generator().manual_seed(0))
-    w: Tensor = generator.mapping(z)
-    return w.mean(dim=0)
-
-
-def _translate(state: object) -> dict[str, Tensor]:
-    """Turn a state dict into NVIDIA's names and shapes."""
-    if not isinstance(state, dict) or not all(isinstance(x, Tensor) for x in state.values()):
-        raise InputError("its generator is no dictionary of tensors: not rosinality's format")
-    return dict(_translate_tensor(str(name), x) for name, x in state.items())
+def _read_average(latent_avg: Tensor) -> tuple[Tensor, tuple[str, ...]]:
+    """Reduce a mean [w_dim] or [num_ws, w_dim] to one row: -> [w_dim], a note if the rows differ."""
+    if not latent_avg.numel():
+        raise InputError("damaged: its latent_avg is empty")
+    rows = latent_avg.reshape(-1, latent_avg.shape[-1] if latent_avg.ndim else 1)
+    if (rows == rows[0]).all():
+        return rows[0], ()
+    return rows.mean(dim=0), (f"the {len(rows)} rows of latent_avg differ: w_avg is their mean",)
 
 
 def _translate_tensor(name: str, x: Tensor) -> tuple[str, Tensor]:

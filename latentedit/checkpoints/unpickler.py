@@ -17,68 +17,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentedit.checkpoints.archive import load_archive
+from latentedit.checkpoints.archive import load_archive, require_plain
+from latentedit.checkpoints.inert import CLASSES, FUNCTIONS, Call
 from latentedit.errors import InputError
 
-CONTAINERS: dict[str, type] = {
-    "builtins.dict": dict,
-    "builtins.set": set,
-    "__builtin__.set": set,  # as Python 2 calls it
-    "collections.OrderedDict": dict,
-    "dnnlib.util.EasyDict": dict,
-}
-NAMES = {
-    "torch_utils.persistence._reconstruct_persistent_obj",
-    "torch._utils._rebuild_parameter",
-    "torch._utils._rebuild_tensor_v2",
-    "torch.storage._load_from_bytes",
-    "numpy.dtype",
-    "numpy.ndarray",
-    "numpy.core.multiarray._reconstruct",
-    "numpy._core.multiarray._reconstruct",
-    "numpy.core.multiarray.scalar",
-    "numpy._core.multiarray.scalar",
-    "_codecs.encode",
-}
 NUMBERS = ("f4", "f8", "i4", "i8", "b1")  # little-endian, as every machine that trains writes them
-
-
-class Call:
-    """A call that a pickle asked for, written down: the function's name, the arguments, the state set after."""
-
-    __match_args__ = ("name", "args")
-
-    def __init__(self, name: str, args: tuple[Any, ...]) -> None:
-        self.name, self.args = name, args
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-class Name:
-    """A function that a pickle named. Calling it only writes the call down."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, *args: Any) -> Call:
-        return Call(self.name, args)
-
-    def __setstate__(self, state: Any) -> None:
-        raise InputError(f"refused: it sets attributes of the function {self.name!r}; none of its code was run")
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Look the name up among the allowed ones only; dots in it lead nowhere."""
         full = f"{module}.{name}"
-        if full in CONTAINERS:
-            return CONTAINERS[full]
-        if full in NAMES:
-            return Name(full)
-        if module.startswith("dnnlib.tflib"):
-            raise InputError("a TensorFlow pickle: convert it to PyTorch with legacy.py from NVIDIA's stylegan3 first")
+        if full in CLASSES:
+            return CLASSES[full]
+        if full in FUNCTIONS:
+            return FUNCTIONS[full]
         raise InputError(f"refused: it asks for {full[:80]!r}, which no checkpoint needs; none of its code was run")
 
 
@@ -88,7 +41,7 @@ def unpickle(path: Path) -> object:
         try:
             _scan(file)
             file.seek(0)
-            return _Unpickler(file).load()
+            return _Unpickler(file, encoding="latin1").load()  # Python 2 had no other
         except (InputError, OSError):
             raise
         except Exception as error:  # the pickle machine raises a dozen types on a damaged file
@@ -115,6 +68,8 @@ def _first_line(error: Exception) -> str:
 def rebuild_tensor(value: object) -> Tensor:
     """Make the tensor that a `Call` describes: of the shape it says, on the CPU."""
     match value:
+        case Tensor():  # torch.load has made it already
+            return require_plain("a parameter", value)
         case Call("torch._utils._rebuild_parameter", (data, *_)):
             value = data
     match value:
@@ -145,9 +100,24 @@ def _rebuild_bytes(value: object) -> bytes:
     match value:
         case bytes():
             return value
-        case Call("_codecs.encode", (str(text), "latin1")) if max(text, default="") <= "\xff":  # protocol 2's bytes
-            return text.encode("latin1")
+        case str(text) | Call("_codecs.encode", (str(text), "latin1")) if max(text, default="") <= "\xff":
+            return text.encode("latin1")  # bytes as Python 2 and protocol 2 spell them
     raise InputError("damaged: bytes expected in it")
+
+
+def rebuild_array(value: object) -> Tensor:
+    """Make the tensor that a written-down numpy array describes: -> [*shape]."""
+    match value:
+        case Call(
+            "numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct",
+            state=(_, tuple(shape), Call("numpy.dtype", (code, *_), state=(_, "<", *_)), is_fortran, data),
+        ) if code in NUMBERS:
+            try:
+                numbers = np.frombuffer(_rebuild_bytes(data), dtype=code)
+                return torch.from_numpy(numbers.reshape(shape, order="F" if is_fortran else "C").copy())
+            except (TypeError, ValueError, OverflowError) as error:
+                raise InputError("damaged: an array in it does not fit its numbers") from error
+    raise InputError("damaged: an array in it holds no plain numbers")
 
 
 def rebuild_number(value: object) -> object:
