@@ -21,7 +21,7 @@ def complete_generator(config: GeneratorConfig, weights: Mapping[str, Tensor]) -
     notes: list[str] = []
     state = dict(weights)
     if config.use_noise and not any(name.endswith("noise_const") for name in state):
-        state |= _silence(config)
+        state |= silence(config)
         notes.append("no noise maps in the file: they are zero, as with noise mode none")
     if "mapping.w_avg" in state:
         return build_generator(config, state), tuple(notes)
@@ -31,7 +31,7 @@ def complete_generator(config: GeneratorConfig, weights: Mapping[str, Tensor]) -
     return generator, tuple(notes)
 
 
-def _silence(config: GeneratorConfig) -> dict[str, Tensor]:
+def silence(config: GeneratorConfig) -> dict[str, Tensor]:
     """Make noise maps of zeros: -> name and [R, R] of every convolution."""
     if config.img_resolution > MAX_RESOLUTION:
         raise InputError(f"lacks the noise maps of {config.img_resolution} px: no StyleGAN2 generator is that large")
