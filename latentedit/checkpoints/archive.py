@@ -35,39 +35,32 @@ def load_archive(file: Path | io.BytesIO) -> object:
     `argparse.Namespace`, which training scripts store beside the weights, is let through.
     """
     try:
-        _refuse_compression(file)
+        _check_zip(file)
+        if isinstance(file, io.BytesIO):
+            file.seek(0)  # zipfile has read its end
         with torch.serialization.safe_globals(ALLOWED), warnings.catch_warnings(action="ignore"):
             return torch.load(file, map_location="cpu", weights_only=True)
     except (InputError, OSError):
         raise
-    except Exception as error:  # torch raises a dozen types on a damaged file
-        raise InputError(_explain(file, error)) from error
+    except Exception as error:  # zipfile and torch raise a dozen types on a damaged file
+        if refused := re.search(r"GLOBAL (\S+)", str(error)):
+            raise InputError(
+                f"refused: it asks for {refused[1]!r}, which plain weights never need; none of its code was run"
+            ) from error
+        raise InputError("torch cannot read it: the file is damaged or cut short, fetch it again") from error
 
 
-def _refuse_compression(file: Path | io.BytesIO) -> None:
-    """Refuse a zip archive that unfolds to more than the bytes it has: torch.save never compresses."""
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            entries = archive.infolist()
-        size = len(file.getbuffer()) if isinstance(file, io.BytesIO) else file.stat().st_size
-        if sum(entry.file_size for entry in entries) > size:
-            raise InputError("refused: a compressed archive, which torch.save never writes: unpack it first")
-    if isinstance(file, io.BytesIO):
-        file.seek(0)
-
-
-def _explain(file: Path | io.BytesIO, error: Exception) -> str:
-    refused = re.search(r"GLOBAL (\S+)", str(error))
-    if refused:
-        return f"refused: it asks for {refused[1]!r}, which plain weights never need; none of its code was run"
-    if isinstance(file, Path) and zipfile.is_zipfile(file) and not _holds_pickle(file):
-        return "a zip archive, but none that torch.save wrote: unpack it and give the checkpoint inside"
-    return "torch cannot read it: the file is damaged or cut short, fetch it again"
-
-
-def _holds_pickle(path: Path) -> bool:
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("data.pkl") for name in archive.namelist())
+def _check_zip(file: Path | io.BytesIO) -> None:
+    """Refuse a zip archive that torch.save did not write, or one that unfolds to more than the bytes it has."""
+    if not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        size = archive.fp.seek(0, io.SEEK_END) if archive.fp else 0
+    if not any(entry.filename.endswith("data.pkl") for entry in entries):
+        raise InputError("a zip archive, but none that torch.save wrote: unpack it and give the checkpoint inside")
+    if sum(entry.file_size for entry in entries) > size:
+        raise InputError("refused: a compressed archive, which torch.save never writes: unpack it first")
 
 
 def require_plain(name: str, value: object) -> Tensor:
