@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from latentedit.checkpoints.archive import require_plain
+from latentedit.checkpoints.fingerprint import fingerprint
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig
+from stylegan_ops import setup_filter
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,11 +23,19 @@ class Checkpoint:
 
     generator: Generator
     format: str  # the tool that wrote the file, such as "nvidia"
-    fingerprint: str
     source: str | None = None
     licence: str | None = None
     notes: tuple[str, ...] = ()  # what the reader had to assume
     card: Mapping[str, Any] = field(default_factory=dict)
+    stated_fingerprint: str | None = None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Which generator it is: the hash of its weights, which takes longer than opening the file."""
+        found = fingerprint(self.generator)
+        if self.stated_fingerprint not in (None, found):
+            raise InputError(f"the weights are not those it was saved with (fingerprint {found[:12]}): fetch it again")
+        return found
 
     @property
     def config(self) -> GeneratorConfig:
@@ -44,18 +55,34 @@ def pick_network(content: Mapping[str, Any], *names: str) -> tuple[Any, tuple[st
 def build_generator(config: GeneratorConfig, state: Mapping[str, Tensor]) -> Generator:
     """Build the network and give it the weights, each of which must be there, fit and be known.
 
-    The names and shapes are compared before memory is taken, so that a file's claims can't exhaust it.
+    The names and shapes are compared before memory is taken, so that a file's claims can't exhaust it;
+    the weights themselves are taken over, not copied, wherever they are float32 already.
     """
     try:
         with torch.device("meta"):
-            expected = Generator(config).state_dict()
+            generator = Generator(config)
     except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"its network cannot be built: {error}") from error
-    _compare(expected, state)
-    generator = Generator(config)
-    generator.load_state_dict(dict(state))  # copies into float32
+    _compare(generator.state_dict(), state)
+    generator.load_state_dict({name: _own(tensor) for name, tensor in state.items()}, assign=True)
+    _fill_filters(generator)
     _require_finite(generator.state_dict())
     return generator.eval().requires_grad_(False)
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """Make a tensor float32 and the only one in its storage."""
+    own = tensor.detach().float().contiguous()
+    return own if own.untyped_storage().nbytes() == own.nbytes else own.clone()
+
+
+def _fill_filters(generator: Generator) -> None:
+    """Compute the low-pass filters, which no state dict of ours holds."""
+    kernel = setup_filter(generator.config.resample_filter)
+    for name, buffer in generator.named_buffers():
+        if buffer.is_meta:
+            path, _, attribute = name.rpartition(".")
+            setattr(generator.get_submodule(path), attribute, kernel.clone())
 
 
 def _require_finite(state: Mapping[str, Tensor]) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from torch import Tensor
 
 from latentedit.checkpoints.checkpoint import Checkpoint, build_generator
-from latentedit.checkpoints.fingerprint import fingerprint
 from latentedit.checkpoints.inert import Call
 from latentedit.checkpoints.inference import infer_config, split_filters
 from latentedit.checkpoints.unpickler import rebuild_number, rebuild_tensor
@@ -32,7 +31,7 @@ def interpret(network: object, format: str, notes: tuple[str, ...] = ()) -> Chec
     weights, taps = split_filters(dict(_tensors(modules)))
     config = reconcile(replace(infer_config(weights), resample_filter=taps), settings)
     generator = build_generator(config, weights)
-    return Checkpoint(generator, format, fingerprint(generator), notes=notes)
+    return Checkpoint(generator, format, notes=notes)
 
 
 def _walk(network: object) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -13,7 +13,6 @@ from torch import Tensor
 from latentedit.checkpoints.archive import require_plain, require_state
 from latentedit.checkpoints.checkpoint import Checkpoint, pick_network
 from latentedit.checkpoints.completion import complete_generator, silence
-from latentedit.checkpoints.fingerprint import fingerprint
 from latentedit.checkpoints.inference import infer_config, split_filters
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig
@@ -70,7 +69,7 @@ def assemble(network: object, latent_avg: object, format: str, notes: tuple[str,
         weights["mapping.w_avg"], averaged = _read_average(require_plain("latent_avg", latent_avg))
         notes += averaged
     generator, made_up = complete_generator(config, weights)
-    return Checkpoint(generator, format, fingerprint(generator), notes=notes + made_up)
+    return Checkpoint(generator, format, notes=notes + made_up)
 
 
 def _name_tool(content: dict[str, Any]) -> str:

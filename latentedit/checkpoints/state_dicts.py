@@ -9,7 +9,6 @@ from torch import Tensor
 from latentedit.checkpoints.archive import require_state
 from latentedit.checkpoints.checkpoint import Checkpoint
 from latentedit.checkpoints.completion import complete_generator
-from latentedit.checkpoints.fingerprint import fingerprint
 from latentedit.checkpoints.inference import infer_config, split_filters
 from latentedit.networks import Generator
 
@@ -21,7 +20,7 @@ def interpret(content: object, notes: tuple[str, ...] = ()) -> Checkpoint:
     weights, taps = split_filters(require_state(content))
     config = replace(infer_config(weights), resample_filter=taps)
     generator, made_up = complete_generator(config, weights)
-    return Checkpoint(generator, "nvidia-state-dict", fingerprint(generator), notes=(*notes, ASSUMED, *made_up))
+    return Checkpoint(generator, "nvidia-state-dict", notes=(*notes, ASSUMED, *made_up))
 
 
 def express(generator: Generator) -> dict[str, Tensor]:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from latentedit.checkpoints.checkpoint import Checkpoint, build_generator
-from latentedit.checkpoints.fingerprint import fingerprint
 from latentedit.checkpoints.inert import Network
 from latentedit.checkpoints.inference import MAX_TAPS, infer_config
 from latentedit.checkpoints.nvidia import reconcile, require_supported
@@ -84,7 +83,7 @@ def interpret(content: object) -> Checkpoint:
         weights = {name: x for name, x in weights.items() if not name.endswith("noise_const")}
     config = reconcile(replace(config, resample_filter=_taps(settings)), settings)
     generator = build_generator(config, weights)
-    return Checkpoint(generator, "nvidia-tensorflow", fingerprint(generator))
+    return Checkpoint(generator, "nvidia-tensorflow")
 
 
 def _pick(content: object) -> Network:

@@ -367,7 +367,7 @@ def files(tiny_generator: Generator, tmp_path_factory: pytest.TempPathFactory) -
     save_generator(folder / "latentedit", tiny_generator)
     square = make_generator(GeneratorConfig(16, (6, 5, 4), z_dim=8, w_dim=8, num_mapping_layers=2))
     for target in ("rosinality-pt", "nvidia-pt", "nvidia-safetensors"):
-        convert(Checkpoint(square, "nvidia", ""), folder / f"{target}{TARGETS[target][0][0]}", target)
+        convert(Checkpoint(square, "nvidia"), folder / f"{target}{TARGETS[target][0][0]}", target)
     content = torch.load(folder / "rosinality-pt.pt", weights_only=True)
     torch.save(content, folder / "rosinality legacy", _use_new_zipfile_serialization=False)
     decoder = {f"decoder.{name}": x for name, x in content["g_ema"].items()}
