@@ -32,6 +32,8 @@ def convert(checkpoint: Checkpoint, path: str | Path, target: str, dtype: torch.
         if Path(path).suffix not in suffixes:
             raise InputError(f"a {target} file ends in {' or '.join(suffixes)}: change the name")
         _require_range(checkpoint, dtype)
+        if target != "latentedit":
+            _require_multiplier(checkpoint.config)
         return write(checkpoint, Path(path), dtype)
 
 
@@ -59,22 +61,19 @@ def _write_native(checkpoint: Checkpoint, path: Path, dtype: torch.dtype) -> Not
 
 
 def _write_nvidia_safetensors(checkpoint: Checkpoint, path: Path, dtype: torch.dtype) -> Notes:
-    notes = _list_losses(checkpoint.config)
     save_tensors(path, _cast(state_dicts.express(checkpoint.generator), dtype), {"format": "pt"})
-    return notes
+    return _list_losses(checkpoint.config)
 
 
 def _write_nvidia_pt(checkpoint: Checkpoint, path: Path, dtype: torch.dtype) -> Notes:
-    notes = _list_losses(checkpoint.config)
     _save_archive(path, _cast(state_dicts.express(checkpoint.generator), dtype))
-    return notes
+    return _list_losses(checkpoint.config)
 
 
 def _write_rosinality_pt(checkpoint: Checkpoint, path: Path, dtype: torch.dtype) -> Notes:
-    notes = _list_losses(checkpoint.config) + _list_remarks(checkpoint.config)
     content = rosinality.express(checkpoint.generator)
     _save_archive(path, {"g_ema": _cast(content["g_ema"], dtype), "latent_avg": content["latent_avg"].to(dtype)})
-    return notes
+    return _list_losses(checkpoint.config) + _list_remarks(checkpoint.config)
 
 
 TARGETS: dict[str, tuple[tuple[str, ...], Callable[[Checkpoint, Path, torch.dtype], Notes]]] = {
@@ -85,13 +84,17 @@ TARGETS: dict[str, tuple[tuple[str, ...], Callable[[Checkpoint, Path, torch.dtyp
 }
 
 
-def _list_losses(config: GeneratorConfig) -> Notes:
-    """Name the settings that bare tensors cannot hold, if they differ from what every reader assumes."""
+def _require_multiplier(config: GeneratorConfig) -> None:
+    """Refuse a setting that bare tensors cannot hold and that changes every face."""
     if config.lr_multiplier != GeneratorConfig.lr_multiplier:
         raise InputError(
             f"the format cannot hold lr_multiplier {config.lr_multiplier:g}, without which the faces are others: "
             "convert to latentedit instead"
         )
+
+
+def _list_losses(config: GeneratorConfig) -> Notes:
+    """Name the settings that bare tensors cannot hold, where they differ from what every reader assumes."""
     assumed = {"conv_clamp": GeneratorConfig.conv_clamp, "w_avg_beta": GeneratorConfig.w_avg_beta}
     return tuple(
         f"{key} {getattr(config, key):g} is lost: the format cannot hold it, and readers assume {default}"

@@ -20,7 +20,8 @@ def interpret(content: dict[str, Any]) -> Checkpoint:
     decoder = {name.removeprefix(PREFIX): x for name, x in state.items() if name.startswith(PREFIX)}
     if not decoder:
         raise InputError(f"holds a state_dict without {PREFIX}*: no encoder that carries its generator along")
-    notes = (f"the generator is the decoder of an encoder's file; {len(state) - len(decoder)} other tensors are left",)
+    others = len(state) - len(decoder)
+    notes = (f"the generator is the decoder of an encoder's file: {others} other tensors are left out",)
     return rosinality.assemble(decoder, content.get("latent_avg"), _name_tool(content), notes)
 
 

@@ -39,6 +39,14 @@ def _add_axis(x: Tensor) -> Tensor:
     return x.unsqueeze(0)
 
 
+def _divide_by_gain(kernel: Tensor) -> Tensor:
+    return kernel / 4  # rosinality keeps the gain of upsampling in the filter
+
+
+def _multiply_by_gain(kernel: Tensor) -> Tensor:
+    return kernel * 4
+
+
 # A layer's tensors: the name there, the rule.
 PARTS = {
     "conv.weight": Rule("weight", _drop_axis, _add_axis),
@@ -47,8 +55,8 @@ PARTS = {
     "activate.bias": Rule("bias", _keep, _keep),
     "noise.weight": Rule("noise_strength", _drop_axis, _add_axis),
     "bias": Rule("bias", torch.flatten, lambda x: x.reshape(1, -1, 1, 1)),
-    "conv.blur.kernel": Rule("resample_filter", lambda x: x / 4, lambda x: x * 4),  # the gain of upsampling is
-    "upsample.kernel": Rule("resample_filter", lambda x: x / 4, lambda x: x * 4),  # inside the filter there
+    "conv.blur.kernel": Rule("resample_filter", _divide_by_gain, _multiply_by_gain),
+    "upsample.kernel": Rule("resample_filter", _divide_by_gain, _multiply_by_gain),
 }
 CONV = ("conv.weight", "conv.modulation.weight", "conv.modulation.bias", "activate.bias", "noise.weight")
 TORGB = ("conv.weight", "conv.modulation.weight", "conv.modulation.bias", "bias")
@@ -119,7 +127,9 @@ def _torgb(index: int) -> str:
 def express(generator: Generator) -> dict[str, Any]:
     """Write a generator as convert_weight.py does: -> {"g_ema": a state dict, "latent_avg": [w_dim]}."""
     _require_plain_config(generator.config)
-    state = {**_silent_layers(generator.config), **generator.state_dict()}
+    state = generator.state_dict()
+    if not generator.config.use_noise:
+        state = {**state, **_silent_layers(generator.config)}
     kernel = setup_filter(generator.config.resample_filter)
     rules = {name: _find_rule(name) for name in _names(generator.config)}
     g_ema = {name: rule.write(state.get(rule.name, kernel)).clone() for name, rule in rules.items()}

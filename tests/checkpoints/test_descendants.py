@@ -137,7 +137,7 @@ def test_encoders(
     torch.save(file, tmp_path / "e.pt")
     checkpoint = load_generator_file(tmp_path / "e.pt")
     assert checkpoint.format == tool
-    assert checkpoint.notes == ("the generator is the decoder of an encoder's file; 1 other tensors are left",)
+    assert checkpoint.notes == ("the generator is the decoder of an encoder's file: 1 other tensors are left out",)
     assert_same(checkpoint.generator, expected)
 
 
@@ -194,6 +194,10 @@ def test_file_without_noise(content: Content, expected: Generator, tmp_path: Pat
         (lambda c: encode({**c, "latent_avg": torch.ones(0, 64)}, {}), "latent_avg is empty"),
         (lambda c: encode({**c, "latent_avg": torch.ones(64).int()}, {}), "latent_avg is not stored as plain"),
         (lambda c: {"GAN": {"S.net.0.weight": torch.ones(1)}, "version": "1.8.9"}, "lucidrains.*another architecture"),
+        (
+            lambda c: {"g": {n: x for n, x in c["g_ema"].items() if not n.endswith("conv.weight")}},
+            "lacks .*conv1.weight",
+        ),
         (lambda c: {"G": torch.ones(1)}, "no dictionary of tensors"),
         (lambda c: {"G_ema": None}, "holds no G_ema and no G"),
         (lambda c: {"model": c["g_ema"]}, "holds no G_ema or G"),

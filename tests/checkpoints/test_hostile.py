@@ -414,3 +414,22 @@ def test_one_byte_changed(format: str, draw: st.DataObject, files: dict[str, byt
     (tmp_path / "changed").write_bytes(content)
     with contextlib.suppress(InputError):
         load_generator_file(tmp_path / "changed")
+
+
+@pytest.mark.parametrize("format", ["nvidia-pt", "rosinality-pt", "e4e"])
+@SEARCH
+@given(draw=st.data())
+def test_tensors_gone_or_of_another_shape(
+    format: str, draw: st.DataObject, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Whatever is left of a state dict is refused in one line, unless it is still a generator."""
+    content = torch.load(io.BytesIO(files[format]), weights_only=False)
+    state = content if format == "nvidia-pt" else content["g_ema" if format == "rosinality-pt" else "state_dict"]
+    names = st.sampled_from(sorted(state))
+    for name in draw.draw(st.sets(names, max_size=20)):
+        del state[name]
+    for name in draw.draw(st.sets(names, max_size=3)):
+        state[name] = torch.ones(draw.draw(st.lists(st.integers(0, 4), max_size=5)))
+    torch.save(content, tmp_path / "g.pt")
+    with contextlib.suppress(InputError):
+        load_generator_file(tmp_path / "g.pt")

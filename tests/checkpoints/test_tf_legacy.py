@@ -71,9 +71,20 @@ def test_settings_that_no_shape_tells(tmp_path: Path, generator: Generator) -> N
     network = make_network(generator)
     said = {"mapping_lrmul": 0.1, "dlatent_avg_beta": None, "conv_clamp": np.float64(8), "resample_kernel": [1, 2, 1]}
     network.state["static_kwargs"].update(said)
+    network.state["components"]["mapping"].state["static_kwargs"]["mapping_lrmul"] = 0.5  # overruled
     config = load_generator_file(write_pickle(tmp_path / "network.pkl", network)).config
     assert (config.lr_multiplier, config.w_avg_beta, config.conv_clamp) == (0.1, 0.995, 8)
     assert config.resample_filter == (1, 2, 1)
+
+
+def test_noise_maps_that_no_layer_uses(tmp_path: Path) -> None:
+    """TensorFlow makes the maps with use_noise off, too."""
+    generator = make_generator(GeneratorConfig(4, (3,), z_dim=2, w_dim=2, use_noise=False, w_avg_beta=0.995))
+    network = make_network(generator)
+    network.state["variables"].append(("synthesis/noise0", np.ones((1, 1, 4, 4), np.float32)))
+    checkpoint = load_generator_file(write_pickle(tmp_path / "network.pkl", network))
+    assert checkpoint.config == generator.config
+    assert_same(checkpoint.generator, generator)
 
 
 NO_ARRAY = Reduced(np.dtype, "f4", False, True)
