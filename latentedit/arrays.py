@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -13,13 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentedit.checkpoints.archive import load_archive
+from latentedit.checkpoints.archive import is_plain, load_archive
+from latentedit.checkpoints.inert import Call
 from latentedit.checkpoints.loading import TORCH_LEGACY
-from latentedit.checkpoints.unpickler import Call, rebuild_array, rebuild_tensor, unpickle
-from latentedit.errors import InputError
+from latentedit.checkpoints.unpickler import rebuild_array, rebuild_tensor, unpickle
+from latentedit.errors import InputError, damaged
 
 NPY, ZIP, PICKLE = b"\x93NUMPY", b"PK\x03\x04", b"\x80"
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+DAMAGED = "its arrays cannot be read: the file is damaged or cut short, fetch it again"
 LARGEST = 2**30  # bytes of an .npz once unpacked: more may be a zip bomb
 
 
@@ -52,7 +52,7 @@ def _is_npz(path: Path) -> bool:
     """Tell whether a zip archive holds numpy arrays only."""
     if not zipfile.is_zipfile(path):
         return False
-    with _one_error(), zipfile.ZipFile(path) as archive:
+    with damaged(DAMAGED), zipfile.ZipFile(path) as archive:
         return all(name.endswith(".npy") for name in archive.namelist())
 
 
@@ -62,18 +62,12 @@ def to_tensor(value: object) -> Tensor | None:
         value = rebuild_tensor(value) if value.name.startswith("torch.") else rebuild_array(value)
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         value = torch.from_numpy(value.astype(np.float32 if value.itemsize == 4 else np.float64))
-    return value.detach() if isinstance(value, Tensor) and _is_plain(value) else None
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    """Tell whether a tensor has memory of its own for each number: a few bytes can claim terabytes."""
-    plain = tensor.is_floating_point() and tensor.layout is torch.strided and tensor.device.type == "cpu"
-    return plain and tensor.numel() > 0 and tensor.untyped_storage().nbytes() >= tensor.nbytes
+    return value.detach() if is_plain(value) and value.numel() else None
 
 
 def _load_npy(path: Path) -> object:
     """Read one array; one pickled object, such as a dictionary of arrays, as `unpickle` gives it."""
-    with _one_error(), path.open("rb") as file:
+    with damaged(DAMAGED), path.open("rb") as file:
         shape, fortran, dtype = _read_header(file)
         if not dtype.hasobject:
             return _read_body(file, shape, fortran, dtype)
@@ -86,7 +80,7 @@ def _load_npy(path: Path) -> object:
 
 def _load_npz(path: Path) -> dict[str, np.ndarray]:
     """Read every array of an archive that numpy.savez wrote."""
-    with _one_error(), zipfile.ZipFile(path) as archive:
+    with damaged(DAMAGED), zipfile.ZipFile(path) as archive:
         if sum(info.file_size for info in archive.infolist()) > LARGEST:
             raise InputError(f"holds more than {LARGEST >> 20} MiB once unpacked: no file of latents or directions")
         return {name.removesuffix(".npy"): _read_member(archive, name) for name in archive.namelist()}
@@ -115,14 +109,3 @@ def _read_body(file: IO[bytes], shape: tuple[int, ...], fortran: bool, dtype: np
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(body):
         raise InputError("its array does not fit its bytes: damaged or cut short, fetch it again")
     return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
-
-
-@contextmanager
-def _one_error() -> Iterator[None]:
-    """Turn what numpy and zipfile raise on a damaged file, a dozen types, into one line."""
-    try:
-        yield
-    except (InputError, OSError):
-        raise
-    except Exception as error:
-        raise InputError("its arrays cannot be read: the file is damaged or cut short, fetch it again") from error

@@ -18,7 +18,19 @@ def about(subject: object) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"{subject}: {error.strerror or one_line(error)}") from error
     except InputError as error:
-        raise InputError(f"{subject}: {one_line(error)}") from error
+        text = one_line(error)
+        raise InputError(text if text.startswith(f"{subject}: ") else f"{subject}: {text}") from error
+
+
+@contextmanager
+def damaged(message: str) -> Iterator[None]:
+    """Turn what a library raises on a damaged file, a dozen types, into one InputError."""
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except Exception as error:
+        raise InputError(message) from error
 
 
 def one_line(error: Exception | str) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from latentedit.checkpoints.archive import require_plain
+from latentedit.checkpoints.identity import fingerprint
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig
+from stylegan_ops import setup_filter
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +22,20 @@ class Checkpoint:
     """A generator fit for use (evaluation mode, no gradients) and what its file says of it."""
 
     generator: Generator
-    format: str  # "nvidia", "rosinality" or "latentedit"
-    fingerprint: str
+    format: str  # the tool that wrote the file, such as "nvidia"
     source: str | None = None
     licence: str | None = None
     notes: tuple[str, ...] = ()  # what the reader had to assume
     card: Mapping[str, Any] = field(default_factory=dict)
+    stated_fingerprint: str | None = None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Which generator it is: the hash of its weights, which takes longer than opening the file."""
+        found = fingerprint(self.generator)
+        if self.stated_fingerprint not in (None, found):
+            raise InputError(f"the weights are not those it was saved with (fingerprint {found[:12]}): fetch it again")
+        return found
 
     @property
     def config(self) -> GeneratorConfig:
@@ -31,29 +43,52 @@ class Checkpoint:
         return self.generator.config
 
 
-def pick_network(content: object, *names: str) -> tuple[Any, tuple[str, ...]]:
+def pick_network(content: Mapping[str, Any], *names: str) -> tuple[Any, tuple[str, ...]]:
     """Return the first of the named networks that a checkpoint holds, and a note unless it is the first choice."""
-    held = [name for name in names if isinstance(content, dict) and content.get(name) is not None]
+    held = [name for name in names if content.get(name) is not None]
     if not held:
         raise InputError(f"holds no {' and no '.join(names)}: no checkpoint of a StyleGAN2 generator")
     notes = () if held[0] == names[0] else (f"no {names[0]} in the file: {held[0]} is used",)
-    return cast(dict[str, Any], content)[held[0]], notes
+    return content[held[0]], notes
 
 
 def build_generator(config: GeneratorConfig, state: Mapping[str, Tensor]) -> Generator:
     """Build the network and give it the weights, each of which must be there, fit and be known.
 
-    The names and shapes are compared before memory is taken, so that a file's claims can't exhaust it.
+    The names and shapes are compared before memory is taken, so that a file's claims can't exhaust it;
+    the weights themselves are taken over, not copied, wherever they are float32 already.
     """
     try:
         with torch.device("meta"):
-            expected = Generator(config).state_dict()
+            generator = Generator(config)
     except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"its network cannot be built: {error}") from error
-    _compare(expected, state)
-    generator = Generator(config)
-    generator.load_state_dict(dict(state))  # copies into float32
+    _compare(generator.state_dict(), state)
+    generator.load_state_dict({name: _own(tensor) for name, tensor in state.items()}, assign=True)
+    _fill_filters(generator)
+    _require_finite(generator.state_dict())
     return generator.eval().requires_grad_(False)
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """Make a tensor float32 and the only one in its storage."""
+    own = tensor.detach().float().contiguous()
+    return own if own.untyped_storage().nbytes() == own.nbytes else own.clone()
+
+
+def _fill_filters(generator: Generator) -> None:
+    """Compute the low-pass filters, which no state dict of ours holds."""
+    kernel = setup_filter(generator.config.resample_filter)
+    for name, buffer in generator.named_buffers():
+        if buffer.is_meta:
+            path, _, attribute = name.rpartition(".")
+            setattr(generator.get_submodule(path), attribute, kernel.clone())
+
+
+def _require_finite(state: Mapping[str, Tensor]) -> None:
+    for name, tensor in state.items():
+        if not tensor.sum().isfinite():
+            raise InputError(f"{name} is not finite: the training broke down, or the file is damaged")
 
 
 def _compare(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
@@ -64,8 +99,7 @@ def _compare(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Non
     for name, tensor in state.items():
         if tensor.shape != expected[name].shape:
             raise InputError(f"{name} is {list(tensor.shape)}: the other tensors ask for {list(expected[name].shape)}")
-        if not tensor.is_floating_point() or tensor.untyped_storage().nbytes() < tensor.nbytes:
-            raise InputError(f"{name} is not stored as plain floating-point numbers")
+        require_plain(name, tensor)
 
 
 def _listing(names: Collection[str]) -> str:

@@ -23,6 +23,7 @@ def infer_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
     resolutions = _numbers(state, r"synthesis\.b(\d{1,6})\.conv1\.weight")
     num_mapping_layers = len(_numbers(state, r"mapping\.fc(\d{1,6})\.weight"))
     hidden, fan_in = _shape(state, "mapping.fc0.weight", 2)
+    _shape(state, "synthesis.b4.conv1.weight", 4)
     w_dim = _shape(state, "synthesis.b4.conv1.affine.weight", 2)[1]
     embed_features, c_dim = _shape(state, "mapping.embed.weight", 2) if "mapping.embed.weight" in state else (0, 0)
     try:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from latentedit.checkpoints import native, nvidia, rosinality
-from latentedit.checkpoints.checkpoint import Checkpoint
+from latentedit.checkpoints import encoders, native, nvidia, rosinality, state_dicts, tf_legacy
+from latentedit.checkpoints.archive import load_archive
+from latentedit.checkpoints.checkpoint import Checkpoint, pick_network
+from latentedit.checkpoints.inert import Call, Network
+from latentedit.checkpoints.records import has_header, read_tensors
+from latentedit.checkpoints.unpickler import unpickle
 from latentedit.errors import InputError, about
 
 TORCH_LEGACY = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
@@ -17,27 +21,67 @@ MAX_HEADER = 100_000_000  # bytes, safetensors' own limit
 
 
 def load_generator_file(path: str | Path) -> Checkpoint:
-    """Load a generator from a file: NVIDIA's .pkl, rosinality's .pt, latentedit's .safetensors.
+    """Load a StyleGAN2 generator from any file of the field: .pkl, .pt, .pth or .safetensors.
 
-    The content decides, not the suffix, and no code that a file carries is run. Raises InputError,
-    one line that names the file, for anything that is no StyleGAN2 generator in full.
+    The content decides, not the suffix, and no code that a file carries is run. `Checkpoint.format`
+    says which tool wrote the file. Raises InputError, one line that names the file, for anything
+    that is no StyleGAN2 generator in full.
     """
     with about(path):
-        return _recognise(Path(path))(Path(path))
+        return _read(Path(path))
 
 
-def _recognise(path: Path) -> Callable[[Path], Checkpoint]:
-    """Choose the reader by the first bytes of the file."""
+def _read(path: Path) -> Checkpoint:
+    """Choose the reader by the first bytes of the file, and then by what it holds."""
     with path.open("rb") as file:
         start = file.read(64)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER:
-        return native.read
+        return native.read(path) if has_header(path) else _interpret(read_tensors(path))
     if start.startswith((b"PK\x03\x04", TORCH_LEGACY)):
-        return rosinality.read
+        return _interpret(load_archive(path))
     if start[:1] == b"\x80":
-        return nvidia.read
+        return _interpret(unpickle(path))
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise InputError("a web page, not a checkpoint: the download went wrong, fetch the file again")
     if not start:
         raise InputError("empty: fetch it again")
     raise InputError("no checkpoint: give an NVIDIA .pkl, a rosinality .pt or a latentedit .safetensors file")
+
+
+def _interpret(content: object) -> Checkpoint:
+    """Choose the format by what the file holds at the top."""
+    match content:
+        case Network() | tuple():
+            return tf_legacy.interpret(content)
+        case Call():
+            return nvidia.interpret(content, "pti")
+        case dict():
+            return _interpret_dictionary(content)
+    raise InputError("holds no networks by name: no checkpoint of a StyleGAN2 generator")
+
+
+def _interpret_dictionary(content: dict[str, Any]) -> Checkpoint:
+    """Choose the format by the names of the networks or, in a plain state dict, of the tensors."""
+    match content:
+        case {"GAN": _, "version": _}:
+            raise InputError(
+                "a lucidrains stylegan2-pytorch checkpoint: another architecture (one style a block, noise from "
+                "an image, no low-pass filters), which no conversion turns into StyleGAN2"
+            )
+        case {"state_dict": _}:
+            return encoders.interpret(content)
+        case {"g_ema": _} | {"g": _}:
+            return rosinality.interpret(content)
+        case {"input.input": _}:
+            return rosinality.interpret({"g_ema": content})
+        case {"synthesis.b4.const": _}:
+            return state_dicts.interpret(content)
+        case {"G_ema": _} | {"G": _}:
+            network, notes = pick_network(content, "G_ema", "G")
+            if isinstance(network, Call):
+                return nvidia.interpret(network, "nvidia", notes)
+            return state_dicts.interpret(network, notes)
+    raise InputError(
+        "holds no G_ema or G (NVIDIA), no g_ema or g (rosinality), no state_dict (pSp, e4e): "
+        "no checkpoint of a StyleGAN2 generator"
+    )

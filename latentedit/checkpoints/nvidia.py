@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isclose
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from latentedit.checkpoints.checkpoint import Checkpoint, build_generator, pick_network
-from latentedit.checkpoints.identity import fingerprint
+from latentedit.checkpoints.checkpoint import Checkpoint, build_generator
+from latentedit.checkpoints.inert import Call
 from latentedit.checkpoints.inference import infer_config, split_filters
-from latentedit.checkpoints.unpickler import Call, rebuild_number, rebuild_tensor, unpickle
+from latentedit.checkpoints.unpickler import rebuild_number, rebuild_tensor
 from latentedit.errors import InputError
 from latentedit.networks import GeneratorConfig, block_channels
 
@@ -24,16 +23,15 @@ SIZES = ("num_layers", "embed_features", "layer_features", "channel_base", "chan
 SETTINGS = {*DIMENSIONS, *TUNING, *SIZES, "resample_filter", "architecture", "activation"}
 
 
-def read(path: Path) -> Checkpoint:
-    """Read the generator of a pickle: G_ema, or G where there is no average."""
-    network, notes = pick_network(unpickle(path), "G_ema", "G")
+def interpret(network: object, format: str, notes: tuple[str, ...] = ()) -> Checkpoint:
+    """Read the generator that a pickle of NVIDIA's classes holds."""
     modules = dict(_walk(network))
     _require_stylegan2(modules)
     settings = _gather_settings(modules)
     weights, taps = split_filters(dict(_tensors(modules)))
-    config = _reconcile(replace(infer_config(weights), resample_filter=taps), settings)
+    config = reconcile(replace(infer_config(weights), resample_filter=taps), settings)
     generator = build_generator(config, weights)
-    return Checkpoint(generator, "nvidia", fingerprint(generator), notes=notes)
+    return Checkpoint(generator, format, notes=notes)
 
 
 def _walk(network: object) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -87,7 +85,7 @@ def _gather_settings(modules: Modules) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for path, attributes in modules.items():
         for key, value in _statements(attributes):
-            _require_supported(path, key, value)
+            require_supported(path, key, value)
             if key != "activation" and settings.setdefault(key, value) != value:
                 raise InputError(f"contradicts itself: {key} is {settings[key]!r}, and {value!r} in {path!r}")
     return settings
@@ -107,7 +105,8 @@ def _dictionary(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _require_supported(path: str, key: str, value: Any) -> None:
+def require_supported(path: str, key: str, value: Any) -> None:
+    """Refuse a setting of the module at `path` that is none, or one that no generator here has."""
     if not _makes_sense(key, value):
         raise InputError(f"damaged: {key} of the module {path!r} makes no sense")
     if key == "architecture" and value != "skip":
@@ -129,7 +128,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) < 2**31
 
 
-def _reconcile(config: GeneratorConfig, settings: Mapping[str, Any]) -> GeneratorConfig:
+def reconcile(config: GeneratorConfig, settings: Mapping[str, Any]) -> GeneratorConfig:
     """Hold the stated settings against what the tensors say, and take over what the tensors can't say."""
     facts = {key: getattr(config, key) for key in DIMENSIONS} | {
         "num_layers": config.num_mapping_layers,

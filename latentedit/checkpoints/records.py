@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import safetensors.torch
 from torch import Tensor
 
 from latentedit.errors import InputError, about
+from latentedit.files import replacing
 
 HEADER_KEY = "latentedit"
 RECORD_VERSION = 1
@@ -21,20 +22,17 @@ RECORD_VERSION = 1
 def save_record(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write tensors and a JSON header to one safetensors file, whole or not at all.
 
-    The file is written under a temporary name beside `path` and then renamed. Raises InputError
-    where that fails, as on a full disk.
+    Raises InputError where that fails, as on a full disk.
     """
-    path = Path(path)
-    metadata = {HEADER_KEY: json.dumps({**header, "record_version": RECORD_VERSION})}
+    save_tensors(path, tensors, {HEADER_KEY: json.dumps({**header, "record_version": RECORD_VERSION})})
+
+
+def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write tensors to one safetensors file, whole or not at all."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     content = safetensors.torch.save(plain, metadata)
-    with about(path):
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with about(path), replacing(Path(path)) as temporary:
+        temporary.write_bytes(content)
 
 
 def load_record(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -45,10 +43,29 @@ def load_record(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def read_record(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Do the work of `load_record`; errors don't name the path."""
+    with _open(path) as file:
+        header = _parse_header(file.metadata() or {})
+        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of any safetensors file."""
+    with _open(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def has_header(path: Path) -> bool:
+    """Tell whether latentedit wrote a safetensors file."""
+    with _open(path) as file:
+        return HEADER_KEY in (file.metadata() or {})
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    """Open a safetensors file; whatever is wrong with it becomes an InputError."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            header = _parse_header(file.metadata() or {})
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+            yield file
     except safetensors.SafetensorError as error:
         raise InputError(f"no safetensors file, or one cut short ({error}): fetch it again") from error
 

@@ -17,70 +17,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentedit.checkpoints.archive import load_archive
+from latentedit.checkpoints.archive import load_archive, require_plain
+from latentedit.checkpoints.inert import CLASSES, FUNCTIONS, Call
 from latentedit.errors import InputError
 
-CONTAINERS: dict[str, type] = {
-    "builtins.dict": dict,
-    "builtins.set": set,
-    "__builtin__.set": set,  # as Python 2 calls it
-    "collections.OrderedDict": dict,
-    "dnnlib.util.EasyDict": dict,
-}
-NAMES = {
-    "torch_utils.persistence._reconstruct_persistent_obj",
-    "torch._utils._rebuild_parameter",
-    "torch._utils._rebuild_tensor_v2",
-    "torch.storage._load_from_bytes",
-    "numpy.dtype",
-    "numpy.ndarray",
-    "numpy.core.multiarray._reconstruct",
-    "numpy._core.multiarray._reconstruct",
-    "numpy.core.multiarray.scalar",
-    "numpy._core.multiarray.scalar",
-    "numpy.core.numeric._frombuffer",
-    "numpy._core.numeric._frombuffer",
-    "_codecs.encode",
-}
 NUMBERS = ("f4", "f8", "i4", "i8", "b1")  # little-endian, as every machine that trains writes them
-
-
-class Call:
-    """A call that a pickle asked for, written down: the function's name, the arguments, the state set after."""
-
-    __match_args__ = ("name", "args")
-
-    def __init__(self, name: str, args: tuple[Any, ...]) -> None:
-        self.name, self.args = name, args
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-class Name:
-    """A function that a pickle named. Calling it only writes the call down."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, *args: Any) -> Call:
-        return Call(self.name, args)
-
-    def __setstate__(self, state: Any) -> None:
-        raise InputError(f"refused: it sets attributes of the function {self.name!r}; none of its code was run")
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Look the name up among the allowed ones only; dots in it lead nowhere."""
         full = f"{module}.{name}"
-        if full in CONTAINERS:
-            return CONTAINERS[full]
-        if full in NAMES:
-            return Name(full)
-        if module.startswith("dnnlib.tflib"):
-            raise InputError("a TensorFlow pickle: convert it to PyTorch with legacy.py from NVIDIA's stylegan3 first")
+        if full in CLASSES:
+            return CLASSES[full]
+        if full in FUNCTIONS:
+            return FUNCTIONS[full]
         raise InputError(f"refused: it asks for {full[:80]!r}, which no checkpoint needs; none of its code was run")
 
 
@@ -94,7 +45,7 @@ def unpickle(path: Path, start: int = 0) -> object:
             file.seek(start)
             _scan(file)
             file.seek(start)
-            return _Unpickler(file).load()
+            return _Unpickler(file, encoding="latin1").load()  # Python 2 had no other
         except (InputError, OSError):
             raise
         except Exception as error:  # the pickle machine raises a dozen types on a damaged file
@@ -121,6 +72,8 @@ def _first_line(error: Exception) -> str:
 def rebuild_tensor(value: object) -> Tensor:
     """Make the tensor that a `Call` describes: of the shape it says, on the CPU."""
     match value:
+        case Tensor():  # torch.load has made it already
+            return require_plain("a parameter", value)
         case Call("torch._utils._rebuild_parameter", (data, *_)):
             value = data
     match value:
@@ -151,8 +104,8 @@ def _rebuild_bytes(value: object) -> bytes:
     match value:
         case bytes() | bytearray():
             return bytes(value)
-        case Call("_codecs.encode", (str(text), "latin1")) if max(text, default="") <= "\xff":  # protocol 2's bytes
-            return text.encode("latin1")
+        case str(text) | Call("_codecs.encode", (str(text), "latin1")) if max(text, default="") <= "\xff":
+            return text.encode("latin1")  # bytes as Python 2 and protocol 2 spell them
     raise InputError("damaged: bytes expected in it")
 
 
@@ -173,7 +126,7 @@ def rebuild_array(value: object) -> np.ndarray:
     match value:
         case Call(
             "numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct",
-            state=(_, tuple(shape), dtype, bool(fortran), data),
+            state=(_, tuple(shape), dtype, fortran, data),
         ):
             return _lay_out(data, dtype, shape, "F" if fortran else "C")
         case Call(
@@ -181,7 +134,7 @@ def rebuild_array(value: object) -> np.ndarray:
             (data, dtype, tuple(shape), "C" | "F" as order),
         ):
             return _lay_out(data, dtype, shape, order)
-    raise InputError("damaged: an array in it is no plain one")
+    raise InputError("damaged: an array in it holds no plain numbers")
 
 
 def _lay_out(data: object, dtype: object, shape: tuple[Any, ...], order: Literal["C", "F"]) -> np.ndarray:
@@ -192,6 +145,6 @@ def _lay_out(data: object, dtype: object, shape: tuple[Any, ...], order: Literal
             try:
                 if min(shape, default=0) >= 0:  # numpy would guess a negative length
                     return np.frombuffer(flat, code).reshape(shape, order=order)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise InputError("damaged: an array in it does not fit its bytes") from error
-    raise InputError("damaged: an array in it holds no plain little-endian numbers")
+    raise InputError("damaged: an array in it holds no plain numbers, little-endian")

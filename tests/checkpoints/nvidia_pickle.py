@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,12 +65,26 @@ def persist(module: nn.Module, settings: Settings, path: str = "") -> Persistent
     return Persistent(state | dict(settings.get(path, {})), type(module).__name__)
 
 
-def write_pickle(path: Path, content: object, protocol: int = 4) -> Path:
-    """Pickle the content with the names of NVIDIA's modules in place."""
+@contextmanager
+def nvidia_modules() -> Iterator[None]:
+    """Put the names of NVIDIA's modules in place."""
     names = ("torch_utils", "torch_utils.persistence", "dnnlib", "dnnlib.util")
     modules = {name: ModuleType(name) for name in names}
     modules["torch_utils.persistence"].__dict__["_reconstruct_persistent_obj"] = _reconstruct_persistent_obj
     modules["dnnlib.util"].__dict__["EasyDict"] = EasyDict
     with mock.patch.dict(sys.modules, modules), torch.no_grad():
+        yield
+
+
+def write_pickle(path: Path, content: object, protocol: int = 4) -> Path:
+    """Pickle the content as NVIDIA's training does."""
+    with nvidia_modules():
         path.write_bytes(pickle.dumps(content, protocol))
+    return path
+
+
+def write_archive(path: Path, content: object, zipped: bool = True) -> Path:
+    """Save the content with torch.save, as PTI does."""
+    with nvidia_modules():
+        torch.save(content, path, _use_new_zipfile_serialization=zipped)
     return path
