@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from latentedit.errors import InputError
-from latentedit.networks import Generator, GeneratorConfig
+from latentedit.networks import AnyConfig, Generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Checkpoint:
     card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def config(self) -> GeneratorConfig:
+    def config(self) -> AnyConfig:
         """The shape of the generator."""
         return self.generator.config
 
@@ -35,12 +35,12 @@ def pick_network(content: object, *names: str) -> tuple[Any, tuple[str, ...]]:
     """Return the first of the named networks that a checkpoint holds, and a note unless it is the first choice."""
     held = [name for name in names if isinstance(content, dict) and content.get(name) is not None]
     if not held:
-        raise InputError(f"holds no {' and no '.join(names)}: no checkpoint of a StyleGAN2 generator")
+        raise InputError(f"holds no {' and no '.join(names)}: no checkpoint of a StyleGAN generator")
     notes = () if held[0] == names[0] else (f"no {names[0]} in the file: {held[0]} is used",)
     return cast(dict[str, Any], content)[held[0]], notes
 
 
-def build_generator(config: GeneratorConfig, state: Mapping[str, Tensor]) -> Generator:
+def build_generator(config: AnyConfig, state: Mapping[str, Tensor]) -> Generator:
     """Build the network and give it the weights, each of which must be there, fit and be known.
 
     The names and shapes are compared before memory is taken, so that a file's claims can't exhaust it.
@@ -58,9 +58,9 @@ def build_generator(config: GeneratorConfig, state: Mapping[str, Tensor]) -> Gen
 
 def _compare(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
     if unknown := state.keys() - expected.keys():
-        raise InputError(f"holds {_listing(unknown)}, which a StyleGAN2 generator has no place for")
+        raise InputError(f"holds {_listing(unknown)}, which its generator has no place for")
     if missing := expected.keys() - state.keys():
-        raise InputError(f"lacks {_listing(missing)}, which a StyleGAN2 generator needs")
+        raise InputError(f"lacks {_listing(missing)}, which its generator needs")
     for name, tensor in state.items():
         if tensor.shape != expected[name].shape:
             raise InputError(f"{name} is {list(tensor.shape)}: the other tensors ask for {list(expected[name].shape)}")

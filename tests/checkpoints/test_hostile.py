@@ -25,7 +25,7 @@ from nvidia_pickle import Reduced, persist, write_pickle
 from latentedit.checkpoints import load_generator_file, save_generator
 from latentedit.checkpoints.unpickler import Call, unpickle
 from latentedit.errors import InputError
-from latentedit.networks import Generator
+from latentedit.networks import Generator, StyleGAN3Config
 
 EXTENSION_CODE = 0x7777
 
@@ -231,12 +231,17 @@ def files(tiny_generator: Generator, data: Path, tmp_path_factory: pytest.TempPa
     torch.save(content, folder / "torch zip")
     torch.save(content, folder / "torch legacy", _use_new_zipfile_serialization=False)
     save_generator(folder / "latentedit", tiny_generator)
+    stylegan3 = Generator(StyleGAN3Config(16, (5, 4, 3), z_dim=5, w_dim=6))
+    write_pickle(folder / "nvidia stylegan3", {"G_ema": persist(stylegan3, {})})
+    save_generator(folder / "latentedit stylegan3", stylegan3)
     for path in folder.iterdir():
         load_generator_file(path)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-FORMATS = pytest.mark.parametrize("format", ["nvidia", "torch zip", "torch legacy", "latentedit"])
+FORMATS = pytest.mark.parametrize(
+    "format", ["nvidia", "torch zip", "torch legacy", "latentedit", "nvidia stylegan3", "latentedit stylegan3"]
+)
 SEARCH = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
