@@ -34,7 +34,7 @@ def filtered_lrelu(
     padding crops. The filters `fu` and `fd` are float32, [n] along both axes or [fh, fw]; `b` is [C].
     Differentiable any number of times. A CUDA tensor takes the compiled kernel where it can be
     built: one pass that never writes the upsampled image to memory. Source: Karras et al. 2021,
-    "Alias-free generative adversarial networks", sections 2.1 and 3.2.
+    "Alias-free generative adversarial networks", section 2.1 and appendix D.
     """
     ops = build.load_cuda_ops() if x.is_cuda and not (fu.requires_grad or fd.requires_grad) else None
     if ops is None:

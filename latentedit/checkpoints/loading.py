@@ -20,7 +20,7 @@ def load_generator_file(path: str | Path) -> Checkpoint:
     """Load a generator from a file: NVIDIA's .pkl, rosinality's .pt, latentedit's .safetensors.
 
     The content decides, not the suffix, and no code that a file carries is run. Raises InputError,
-    one line that names the file, for anything that is no StyleGAN2 generator in full.
+    one line that names the file, for anything that is no StyleGAN generator in full.
     """
     with about(path):
         return _recognise(Path(path))(Path(path))

@@ -96,7 +96,7 @@ class Band:
 
 @dataclass(frozen=True)
 class StyleGAN3Config(NetworkConfig):
-    """The shape of a StyleGAN3 generator (Karras et al. 2021, sections 3.2 and 3.3).
+    """The shape of a StyleGAN3 generator (Karras et al. 2021, section 3.2).
 
     `channels` lists the width of every layer but the last, which makes the image. The defaults are
     those of StyleGAN3-T; -R has conv_kernel 1 and use_radial_filters, and twice the channels.
@@ -149,7 +149,7 @@ class StyleGAN3Config(NetworkConfig):
 
     @property
     def bands(self) -> list[Band]:
-        """The band of every layer, the last included, of appendix C.2's progression."""
+        """The band of every layer, the last included: cutoffs and stopbands grow geometrically (section 3.2)."""
         return [self._band(i) for i in range(self.num_layers + 1)]
 
     def _band(self, i: int) -> Band:

@@ -35,7 +35,7 @@ def design_filter(band: Band, factor: int, filter_size: int, radial: bool = Fals
 
 
 def kaiser_beta(attenuation: float) -> float:
-    """Turn a stopband's attenuation in dB into the shape of the Kaiser window."""
+    """Turn a stopband's attenuation in dB into the shape of the window, by Kaiser's formula."""
     if attenuation > 50:
         return 0.1102 * (attenuation - 8.7)
     return 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21) if attenuation > 21 else 0.0
@@ -124,7 +124,9 @@ class SynthesisLayer(nn.Module):
         convolved = band_in.size + config.conv_kernel - 1  # the convolution pads in full
         lost = len(up_filter) + len(down_filter) - 2
         missing = (band_out.size - 1) * self.down + 1 + lost - convolved * self.up
-        before = (missing + self.up) // 2  # a pixel stands for an area: its centre is no sample of the finer grid
+        before = (
+            missing + self.up
+        ) // 2  # half of it, and half of the zeros that upsampling puts behind the last pixel
         self.padding = (before, missing - before, before, missing - before)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
