@@ -118,12 +118,13 @@ class StyleGAN3Config(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        bounds = {
+        bounds = {  # a file's settings must not exhaust the memory
+            "num_layers": (1, 64),
             "img_resolution": (8, 2**13),
             "num_critical": (0, self.num_layers - 1),
             "first_cutoff": (2**-10, self.img_resolution / 2),
-            "first_stopband": (2**-10, 2**16),
-            "last_stopband_rel": (2**-10, 2**10),
+            "first_stopband": (1, 2**16),
+            "last_stopband_rel": (1, 2**10),
             "output_scale": (-(2**16), 2**16),
             "margin_size": (0, 2**10),
             "filter_size": (1, 32),

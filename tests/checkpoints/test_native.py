@@ -57,7 +57,11 @@ def test_files_from_before_there_was_a_choice_of_architectures(tiny_generator: G
         ({"filter_size": 10**9}, "filter_size 1000000000 is not within 1 and 32"),
         ({"filter_size": 2.5}, "cannot be built"),
         ({"lrelu_upsampling": "2"}, "its config is none"),
-        ({"first_stopband": 0.5}, "stopband lies below its cutoff"),
+        ({"first_stopband": 1e-9}, "first_stopband 1e-09 is not within 1 and 65536"),
+        ({"first_stopband": 1.5, "first_cutoff": 8}, "stopband lies below its cutoff"),
+        ({"last_stopband_rel": float("nan")}, "last_stopband_rel nan is not within 1 and 1024"),
+        ({"channels": [3] * 100_000}, "num_layers 100000 is not within 1 and 64"),
+        ({"channels": []}, "num_layers 0 is not within 1 and 64"),
         ({"num_critical": 3}, "num_critical 3 is not within 0 and 2"),
     ],
 )

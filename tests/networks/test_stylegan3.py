@@ -175,6 +175,17 @@ def test_the_row_of_the_fourier_features_turns_the_image() -> None:
     assert psnr(generator.synthesis(ws), still.rot90(1, (2, 3))) > 100
 
 
+def test_frequencies_that_a_zoom_pushes_out_of_the_band_fade() -> None:
+    """The image shrinks, and what its first canvas cannot hold goes rather than aliases."""
+    features = tiny().synthesis.get_submodule("input")
+    w, power = torch.randn(1, 8), []
+    for zoom in (1.0, 5.0, 100_000.0):
+        features.transform.copy_(torch.diag(torch.tensor([zoom, zoom, 1.0])))  # type: ignore[operator]
+        power.append(float(features(w).square().mean()))
+    assert power[0] > 3 * power[1] > 0
+    assert power[2] == 0
+
+
 bands = st.builds(
     lambda rate, cutoff, half_width: Band(rate, cutoff * rate, half_width * rate, 0),
     rate=st.sampled_from([16, 64, 1024]),
