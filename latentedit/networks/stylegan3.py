@@ -87,7 +87,7 @@ class SynthesisInput(nn.Module):
 
 
 def pose(t: Tensor) -> Tensor:
-    """Make the inverse of a rotation and a translation: (cos, sin, x, y), of any scale [N, 4] -> [N, 3, 3]."""
+    """Make the inverse of a turn and then a move of the image: (cos, sin, x, y) of any scale [N, 4] -> [N, 3, 3]."""
     cosine, sine, x, y = (t / t[:, :2].norm(dim=1, keepdim=True)).unbind(1)
     zero, one = torch.zeros_like(x), torch.ones_like(x)
     rotation = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], dim=1)
