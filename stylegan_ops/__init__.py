@@ -3,6 +3,8 @@
 from stylegan_ops.bias_act import ACTIVATIONS as ACTIVATIONS
 from stylegan_ops.bias_act import bias_act as bias_act
 from stylegan_ops.bias_act import bias_act_reference as bias_act_reference
+from stylegan_ops.filtered_lrelu import filtered_lrelu as filtered_lrelu
+from stylegan_ops.filtered_lrelu import filtered_lrelu_reference as filtered_lrelu_reference
 from stylegan_ops.modulated_conv2d import modulated_conv2d as modulated_conv2d
 from stylegan_ops.modulated_conv2d import modulated_conv2d_reference as modulated_conv2d_reference
 from stylegan_ops.upfirdn2d import downsample2d as downsample2d

@@ -13,8 +13,7 @@ from torch import Tensor
 from latentedit.checkpoints.archive import require_plain
 from latentedit.checkpoints.identity import fingerprint
 from latentedit.errors import InputError
-from latentedit.networks import Generator, GeneratorConfig
-from stylegan_ops import setup_filter
+from latentedit.networks import AnyConfig, Generator, GeneratorConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class Checkpoint:
         return found
 
     @property
-    def config(self) -> GeneratorConfig:
+    def config(self) -> AnyConfig:
         """The shape of the generator."""
         return self.generator.config
 
@@ -47,12 +46,12 @@ def pick_network(content: Mapping[str, Any], *names: str) -> tuple[Any, tuple[st
     """Return the first of the named networks that a checkpoint holds, and a note unless it is the first choice."""
     held = [name for name in names if content.get(name) is not None]
     if not held:
-        raise InputError(f"holds no {' and no '.join(names)}: no checkpoint of a StyleGAN2 generator")
+        raise InputError(f"holds no {' and no '.join(names)}: no checkpoint of a StyleGAN generator")
     notes = () if held[0] == names[0] else (f"no {names[0]} in the file: {held[0]} is used",)
     return content[held[0]], notes
 
 
-def build_generator(config: GeneratorConfig, state: Mapping[str, Tensor]) -> Generator:
+def build_generator(config: AnyConfig, state: Mapping[str, Tensor]) -> Generator:
     """Build the network and give it the weights, each of which must be there, fit and be known.
 
     The names and shapes are compared before memory is taken, so that a file's claims can't exhaust it;
@@ -70,6 +69,13 @@ def build_generator(config: GeneratorConfig, state: Mapping[str, Tensor]) -> Gen
     return generator.eval().requires_grad_(False)
 
 
+def require_stylegan2(config: AnyConfig) -> GeneratorConfig:
+    """Return the config of a StyleGAN2 generator, the only one that most formats can hold."""
+    if not isinstance(config, GeneratorConfig):
+        raise InputError("the format cannot hold a StyleGAN3 generator: convert to latentedit instead")
+    return config
+
+
 def _own(tensor: Tensor) -> Tensor:
     """Make a tensor float32 and the only one in its storage."""
     own = tensor.detach().float().contiguous()
@@ -78,11 +84,9 @@ def _own(tensor: Tensor) -> Tensor:
 
 def _fill_filters(generator: Generator) -> None:
     """Compute the low-pass filters, which no state dict of ours holds."""
-    kernel = setup_filter(generator.config.resample_filter)
-    for name, buffer in generator.named_buffers():
-        if buffer.is_meta:
-            path, _, attribute = name.rpartition(".")
-            setattr(generator.get_submodule(path), attribute, kernel.clone())
+    for name, taps in list(generator.synthesis.make_filters()):
+        path, _, attribute = name.rpartition(".")
+        setattr(generator.synthesis.get_submodule(path), attribute, taps)
 
 
 def _require_finite(state: Mapping[str, Tensor]) -> None:
@@ -93,9 +97,9 @@ def _require_finite(state: Mapping[str, Tensor]) -> None:
 
 def _compare(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
     if unknown := state.keys() - expected.keys():
-        raise InputError(f"holds {_listing(unknown)}, which a StyleGAN2 generator has no place for")
+        raise InputError(f"holds {_listing(unknown)}, which its generator has no place for")
     if missing := expected.keys() - state.keys():
-        raise InputError(f"lacks {_listing(missing)}, which a StyleGAN2 generator needs")
+        raise InputError(f"lacks {_listing(missing)}, which its generator needs")
     for name, tensor in state.items():
         if tensor.shape != expected[name].shape:
             raise InputError(f"{name} is {list(tensor.shape)}: the other tensors ask for {list(expected[name].shape)}")

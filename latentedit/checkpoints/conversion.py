@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from latentedit.checkpoints import rosinality, state_dicts
-from latentedit.checkpoints.checkpoint import Checkpoint
+from latentedit.checkpoints.checkpoint import Checkpoint, require_stylegan2
 from latentedit.checkpoints.native import save_generator
 from latentedit.checkpoints.records import save_tensors
 from latentedit.errors import InputError, about
 from latentedit.files import replacing
-from latentedit.networks import GeneratorConfig, block_channels
+from latentedit.networks import AnyConfig, GeneratorConfig, block_channels
 
 Notes = tuple[str, ...]
 FILTERS = ("resample_filter", "kernel")
@@ -33,7 +33,7 @@ def convert(checkpoint: Checkpoint, path: str | Path, target: str, dtype: torch.
             raise InputError(f"a {target} file ends in {' or '.join(suffixes)}: change the name")
         _require_range(checkpoint, dtype)
         if target != "latentedit":
-            _require_multiplier(checkpoint.config)
+            _require_multiplier(require_stylegan2(checkpoint.config))
         return write(checkpoint, Path(path), dtype)
 
 
@@ -73,7 +73,8 @@ def _write_nvidia_pt(checkpoint: Checkpoint, path: Path, dtype: torch.dtype) -> 
 def _write_rosinality_pt(checkpoint: Checkpoint, path: Path, dtype: torch.dtype) -> Notes:
     content = rosinality.express(checkpoint.generator)
     _save_archive(path, {"g_ema": _cast(content["g_ema"], dtype), "latent_avg": content["latent_avg"].to(dtype)})
-    return _list_losses(checkpoint.config) + _list_remarks(checkpoint.config)
+    config = require_stylegan2(checkpoint.config)
+    return _list_losses(config) + _list_remarks(config)
 
 
 TARGETS: dict[str, tuple[tuple[str, ...], Callable[[Checkpoint, Path, torch.dtype], Notes]]] = {
@@ -93,7 +94,7 @@ def _require_multiplier(config: GeneratorConfig) -> None:
         )
 
 
-def _list_losses(config: GeneratorConfig) -> Notes:
+def _list_losses(config: AnyConfig) -> Notes:
     """Name the settings that bare tensors cannot hold, where they differ from what every reader assumes."""
     assumed = {"conv_clamp": GeneratorConfig.conv_clamp, "w_avg_beta": GeneratorConfig.w_avg_beta}
     return tuple(

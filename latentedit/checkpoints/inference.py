@@ -4,43 +4,89 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from latentedit.errors import InputError
-from latentedit.networks import GeneratorConfig
+from latentedit.networks import GeneratorConfig, StyleGAN3Config
 from stylegan_ops import setup_filter
 
+TRAINING = ("lr_multiplier", "w_avg_beta", "conv_clamp")
+TUNING = {  # the settings that neither shapes nor names tell
+    "stylegan2": TRAINING,
+    "stylegan3": (
+        *TRAINING,
+        "use_radial_filters",
+        "num_critical",
+        "first_cutoff",
+        "first_stopband",
+        "last_stopband_rel",
+        "margin_size",
+        "output_scale",
+        "filter_size",
+        "lrelu_upsampling",
+    ),
+}
 MAX_TAPS = 64  # a longer filter is a trap for the memory
 
 
 def infer_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
-    """Infer what the shapes tell: a state dict under NVIDIA's names -> config.
+    """Infer what the shapes tell of a StyleGAN2: a state dict under NVIDIA's names -> config.
 
-    Shapes say nothing of lr_multiplier, w_avg_beta, conv_clamp and resample_filter: these keep their defaults.
+    Shapes say nothing of resample_filter and of what `TUNING` lists: these keep their defaults.
     """
     resolutions = _numbers(state, r"synthesis\.b(\d{1,6})\.conv1\.weight")
-    num_mapping_layers = len(_numbers(state, r"mapping\.fc(\d{1,6})\.weight"))
-    hidden, fan_in = _shape(state, "mapping.fc0.weight", 2)
     _shape(state, "synthesis.b4.conv1.weight", 4)
     w_dim = _shape(state, "synthesis.b4.conv1.affine.weight", 2)[1]
-    embed_features, c_dim = _shape(state, "mapping.embed.weight", 2) if "mapping.embed.weight" in state else (0, 0)
     try:
         return GeneratorConfig(
             img_resolution=resolutions[-1],
             channels=tuple(_shape(state, f"synthesis.b{r}.conv1.weight", 4)[0] for r in resolutions),
-            z_dim=fan_in - embed_features,
-            c_dim=c_dim,
-            w_dim=w_dim,
             img_channels=_shape(state, "synthesis.b4.torgb.weight", 4)[0],
-            num_mapping_layers=num_mapping_layers,
-            embed_features=embed_features if embed_features not in (0, w_dim) else None,
-            layer_features=hidden if num_mapping_layers > 1 and hidden != w_dim else None,
             use_noise="synthesis.b4.conv1.noise_strength" in state,
+            **_infer_mapping(state, w_dim),
         )
     except ValueError as error:
         raise InputError(f"its blocks make no generator: {error}") from error
+
+
+def infer_stylegan3_config(state: Mapping[str, Tensor]) -> StyleGAN3Config:
+    """Infer what names and shapes tell of a StyleGAN3: a state dict under NVIDIA's names -> config.
+
+    A layer's name tells its place and its canvas. What `TUNING` lists keeps its default.
+    """
+    pattern = re.compile(r"synthesis\.L(\d{1,3})_(\d{1,6})_\d{1,6}\.weight")
+    layers = sorted((int(found[1]), int(found[2]), name) for name in state if (found := pattern.fullmatch(name)))
+    if len(layers) < 2:
+        raise InputError("lacks its layers: no StyleGAN3 generator")
+    *widths, img_channels = [_shape(state, name, 4)[0] for _, _, name in layers]
+    try:
+        return StyleGAN3Config(
+            img_resolution=layers[-1][1],
+            channels=tuple(widths),
+            img_channels=img_channels,
+            conv_kernel=state[layers[0][2]].shape[-1],
+            **_infer_mapping(state, w_dim=_shape(state, "synthesis.input.affine.weight", 2)[1]),
+        )
+    except ValueError as error:
+        raise InputError(f"its layers make no generator: {error}") from error
+
+
+def _infer_mapping(state: Mapping[str, Tensor], w_dim: int) -> dict[str, Any]:
+    """Infer the settings of the mapping network."""
+    depth = len(_numbers(state, r"mapping\.fc(\d{1,6})\.weight"))
+    hidden, fan_in = _shape(state, "mapping.fc0.weight", 2)
+    embed_features, c_dim = _shape(state, "mapping.embed.weight", 2) if "mapping.embed.weight" in state else (0, 0)
+    return {
+        "z_dim": fan_in - embed_features,
+        "c_dim": c_dim,
+        "w_dim": w_dim,
+        "num_mapping_layers": depth,
+        "embed_features": embed_features if embed_features not in (0, w_dim) else None,
+        "layer_features": hidden if depth > 1 and hidden != w_dim else None,
+    }
 
 
 def _numbers(state: Mapping[str, Tensor], pattern: str) -> list[int]:
@@ -50,7 +96,7 @@ def _numbers(state: Mapping[str, Tensor], pattern: str) -> list[int]:
 
 def _shape(state: Mapping[str, Tensor], name: str, ndim: int) -> tuple[int, ...]:
     if name not in state or state[name].ndim != ndim or not state[name].numel():
-        raise InputError(f"lacks {name!r} with {ndim} axes: no StyleGAN2 generator")
+        raise InputError(f"lacks {name!r} with {ndim} axes: no StyleGAN generator")
     return tuple(state[name].shape)
 
 

@@ -21,11 +21,11 @@ MAX_HEADER = 100_000_000  # bytes, safetensors' own limit
 
 
 def load_generator_file(path: str | Path) -> Checkpoint:
-    """Load a StyleGAN2 generator from any file of the field: .pkl, .pt, .pth or .safetensors.
+    """Load a generator from any file of the field: .pkl, .pt, .pth or .safetensors.
 
     The content decides, not the suffix, and no code that a file carries is run. `Checkpoint.format`
     says which tool wrote the file. Raises InputError, one line that names the file, for anything
-    that is no StyleGAN2 generator in full.
+    that is no StyleGAN generator in full.
     """
     with about(path):
         return _read(Path(path))
@@ -57,7 +57,7 @@ def _interpret(content: object) -> Checkpoint:
             return nvidia.interpret(content, "pti")
         case dict():
             return _interpret_dictionary(content)
-    raise InputError("holds no networks by name: no checkpoint of a StyleGAN2 generator")
+    raise InputError("holds no networks by name: no checkpoint of a StyleGAN generator")
 
 
 def _interpret_dictionary(content: dict[str, Any]) -> Checkpoint:
@@ -74,7 +74,7 @@ def _interpret_dictionary(content: dict[str, Any]) -> Checkpoint:
             return rosinality.interpret(content)
         case {"input.input": _}:
             return rosinality.interpret({"g_ema": content})
-        case {"synthesis.b4.const": _}:
+        case {"synthesis.b4.const": _} | {"synthesis.input.weight": _}:
             return state_dicts.interpret(content)
         case {"G_ema": _} | {"G": _}:
             network, notes = pick_network(content, "G_ema", "G")
@@ -83,5 +83,5 @@ def _interpret_dictionary(content: dict[str, Any]) -> Checkpoint:
             return state_dicts.interpret(network, notes)
     raise InputError(
         "holds no G_ema or G (NVIDIA), no g_ema or g (rosinality), no state_dict (pSp, e4e): "
-        "no checkpoint of a StyleGAN2 generator"
+        "no checkpoint of a StyleGAN generator"
     )

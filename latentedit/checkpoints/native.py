@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,13 @@ import torch
 
 from latentedit.checkpoints.checkpoint import Checkpoint, build_generator
 from latentedit.checkpoints.identity import fingerprint
-from latentedit.checkpoints.inference import infer_config
+from latentedit.checkpoints.inference import TUNING, infer_config, infer_stylegan3_config
 from latentedit.checkpoints.records import read_record, save_record
 from latentedit.errors import InputError
-from latentedit.networks import Generator, GeneratorConfig
+from latentedit.networks import AnyConfig, Generator, read_config
 
 KIND = "generator"
-UNSHAPED = ("embed_features", "layer_features", "lr_multiplier", "w_avg_beta", "conv_clamp", "resample_filter")
+UNSHAPED = ("embed_features", "layer_features", "resample_filter")
 
 
 def save_generator(
@@ -50,7 +50,8 @@ def read(path: Path) -> Checkpoint:
     state, header = read_record(path)
     if header.get("kind") != KIND:
         raise InputError(f"holds a {header.get('kind')!r}, not a generator")
-    generator = build_generator(_reconcile(infer_config(state), header.get("config")), state)
+    infer = infer_stylegan3_config if "synthesis.input.weight" in state else infer_config
+    generator = build_generator(_reconcile(infer(state), header.get("config")), state)
     return Checkpoint(
         generator,
         "latentedit",
@@ -61,12 +62,13 @@ def read(path: Path) -> Checkpoint:
     )
 
 
-def _reconcile(inferred: GeneratorConfig, stated: object) -> GeneratorConfig:
+def _reconcile(inferred: AnyConfig, stated: object) -> AnyConfig:
     """Hold the header's config against what the tensors say."""
     try:
-        config = GeneratorConfig.from_dict(dict(stated))  # type: ignore[call-overload]
+        config = read_config(dict(stated))  # type: ignore[call-overload]
     except (TypeError, ValueError) as error:
         raise InputError(f"damaged: its config is none ({error})") from error
-    if config != replace(inferred, **{key: getattr(config, key) for key in UNSHAPED}):
+    unshaped = {*UNSHAPED, *TUNING[config.architecture]} & asdict(config).keys()
+    if type(config) is not type(inferred) or config != replace(inferred, **{k: getattr(config, k) for k in unshaped}):
         raise InputError("damaged: its config contradicts its tensors")
     return config

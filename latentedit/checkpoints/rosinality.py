@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from latentedit.checkpoints.archive import require_plain, require_state
-from latentedit.checkpoints.checkpoint import Checkpoint, pick_network
+from latentedit.checkpoints.checkpoint import Checkpoint, pick_network, require_stylegan2
 from latentedit.checkpoints.completion import complete_generator, silence
 from latentedit.checkpoints.inference import infer_config, split_filters
 from latentedit.errors import InputError
@@ -126,12 +126,13 @@ def _torgb(index: int) -> str:
 
 def express(generator: Generator) -> dict[str, Any]:
     """Write a generator as convert_weight.py does: -> {"g_ema": a state dict, "latent_avg": [w_dim]}."""
-    _require_plain_config(generator.config)
+    config = require_stylegan2(generator.config)
+    _require_plain_config(config)
     state = generator.state_dict()
-    if not generator.config.use_noise:
-        state = {**state, **_silent_layers(generator.config)}
-    kernel = setup_filter(generator.config.resample_filter)
-    rules = {name: _find_rule(name) for name in _names(generator.config)}
+    if not config.use_noise:
+        state = {**state, **_silent_layers(config)}
+    kernel = setup_filter(config.resample_filter)
+    rules = {name: _find_rule(name) for name in _names(config)}
     g_ema = {name: rule.write(state.get(rule.name, kernel)).clone() for name, rule in rules.items()}
     return {"g_ema": g_ema, "latent_avg": state["mapping.w_avg"]}
 

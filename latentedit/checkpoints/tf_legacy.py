@@ -81,9 +81,8 @@ def interpret(content: object) -> Checkpoint:
     config = infer_config(weights)
     if not config.use_noise:  # the maps are there all the same
         weights = {name: x for name, x in weights.items() if not name.endswith("noise_const")}
-    config = reconcile(replace(config, resample_filter=_taps(settings)), settings)
-    generator = build_generator(config, weights)
-    return Checkpoint(generator, "nvidia-tensorflow")
+    config = replace(config, resample_filter=_taps(settings))
+    return Checkpoint(build_generator(reconcile(config, settings), weights), "nvidia-tensorflow")
 
 
 def _pick(content: object) -> Network:

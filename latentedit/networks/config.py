@@ -1,18 +1,20 @@
-"""What a StyleGAN2 generator looks like, as plain numbers."""
+"""What a generator looks like, as plain numbers."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
-class GeneratorConfig:
-    """The shape of a StyleGAN2 generator (skip architecture), in NVIDIA's words.
+class NetworkConfig:
+    """What StyleGAN2 and StyleGAN3 have in common, in NVIDIA's words."""
 
-    `channels` lists the width of every block from 4 x 4 up to `img_resolution`.
-    """
+    architecture: ClassVar[str]
 
     img_resolution: int
     channels: tuple[int, ...]
@@ -26,13 +28,39 @@ class GeneratorConfig:
     lr_multiplier: float = 0.01
     w_avg_beta: float = 0.998
     conv_clamp: float | None = None
-    resample_filter: tuple[float, ...] = (1, 3, 3, 1)
-    use_noise: bool = True
 
     def __post_init__(self) -> None:
         log2 = math.log2(self.img_resolution) if self.img_resolution >= 4 else 0.0
         if log2 < 2 or log2 != int(log2):
             raise ValueError(f"img_resolution {self.img_resolution} is not a power of two from 4 on")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and lists, fit for JSON."""
+        return {"architecture": self.architecture, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read what `to_dict` wrote, through JSON or not; lists become tuples."""
+        known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        architecture = known.pop("architecture", "stylegan2")  # all that the first files held
+        if architecture != cls.architecture:
+            raise ValueError(f"architecture {architecture!r} is not {cls.architecture!r}")
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class GeneratorConfig(NetworkConfig):
+    """The shape of a StyleGAN2 generator (skip architecture).
+
+    `channels` lists the width of every block from 4 x 4 up to `img_resolution`.
+    """
+
+    architecture: ClassVar[str] = "stylegan2"
+    resample_filter: tuple[float, ...] = (1, 3, 3, 1)
+    use_noise: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.channels) != len(self.resolutions):
             raise ValueError(
                 f"{len(self.channels)} channel widths for {len(self.resolutions)} blocks "
@@ -49,18 +77,109 @@ class GeneratorConfig:
         """How many rows of ws synthesis eats: 2 log2(img_resolution) - 2."""
         return 2 * len(self.resolutions)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers and lists, fit for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> GeneratorConfig:
-        """Read what `to_dict` wrote, through JSON or not; lists become tuples."""
-        known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**known)
-
 
 def block_channels(img_resolution: int, channel_base: int, channel_max: int) -> tuple[int, ...]:
     """Give NVIDIA's widths min(channel_base // resolution, channel_max), one a block."""
     count = int(math.log2(img_resolution)) - 1
     return tuple(min(channel_base // 2 ** (i + 2), channel_max) for i in range(count))
+
+
+@dataclass(frozen=True)
+class Band:
+    """The signal that a StyleGAN3 layer emits: frequencies in cycles per image width, its canvas in pixels."""
+
+    sampling_rate: int
+    cutoff: float
+    half_width: float  # of the transition around the cutoff
+    size: int  # the image and the margin around it
+
+
+@dataclass(frozen=True)
+class StyleGAN3Config(NetworkConfig):
+    """The shape of a StyleGAN3 generator (Karras et al. 2021, section 3.2).
+
+    `channels` lists the width of every layer but the last, which makes the image. The defaults are
+    those of StyleGAN3-T; -R has conv_kernel 1 and use_radial_filters, and twice the channels.
+    """
+
+    architecture: ClassVar[str] = "stylegan3"
+    num_mapping_layers: int = 2
+    conv_clamp: float | None = 256.0
+    conv_kernel: int = 3
+    use_radial_filters: bool = False
+    num_critical: int = 2  # layers at the end without a transition band of their own
+    first_cutoff: float = 2.0
+    first_stopband: float = 2**2.1
+    last_stopband_rel: float = 2**0.3  # to the last cutoff
+    margin_size: int = 10
+    output_scale: float = 0.25
+    filter_size: int = 6  # taps per sample of the lower rate
+    lrelu_upsampling: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        bounds = {  # a file's settings must not exhaust the memory
+            "num_layers": (1, 64),
+            "img_resolution": (8, 2**13),
+            "num_critical": (0, self.num_layers - 1),
+            "first_cutoff": (2**-10, self.img_resolution / 2),
+            "first_stopband": (1, 2**16),
+            "last_stopband_rel": (1, 2**10),
+            "output_scale": (-(2**16), 2**16),
+            "margin_size": (0, 2**10),
+            "filter_size": (1, 32),
+            "lrelu_upsampling": (1, 8),
+        }
+        for name, (least, most) in bounds.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} {getattr(self, name)} is not within {least:g} and {most:g}")
+        if self.conv_kernel % 2 == 0:
+            raise ValueError(f"conv_kernel {self.conv_kernel} is even")
+        if min(band.half_width for band in self.bands) <= 0:
+            raise ValueError("a stopband lies below its cutoff")
+
+    @property
+    def num_layers(self) -> int:
+        """How many layers come before the one that makes the image."""
+        return len(self.channels)
+
+    @property
+    def num_ws(self) -> int:
+        """How many rows of ws synthesis eats: one for the Fourier features, one a layer."""
+        return self.num_layers + 2
+
+    @property
+    def bands(self) -> list[Band]:
+        """The band of every layer, the last included: cutoffs and stopbands grow geometrically (section 3.2)."""
+        return [self._band(i) for i in range(self.num_layers + 1)]
+
+    def _band(self, i: int) -> Band:
+        last_cutoff = self.img_resolution / 2
+        last_stopband = last_cutoff * self.last_stopband_rel
+        exponent = min(i / (self.num_layers - self.num_critical), 1)
+        cutoff = self.first_cutoff * (last_cutoff / self.first_cutoff) ** exponent
+        stopband = self.first_stopband * (last_stopband / self.first_stopband) ** exponent
+        rate = 2 ** math.ceil(math.log2(min(stopband * 2, self.img_resolution)))
+        size = self.img_resolution if i >= self.num_layers - 1 else rate + 2 * self.margin_size
+        return Band(rate, cutoff, max(stopband, rate / 2) - cutoff, size)
+
+    @property
+    def layer_names(self) -> list[str]:
+        """NVIDIA's names, which tell the canvas and the width: L0_36_512, L1_36_512, ..."""
+        widths = [*self.channels, self.img_channels]
+        return [f"L{i}_{band.size}_{widths[i]}" for i, band in enumerate(self.bands)]
+
+
+def band_channels(config: StyleGAN3Config, channel_base: int, channel_max: int) -> tuple[int, ...]:
+    """Give NVIDIA's widths min(channel_base / (2 cutoff), channel_max), one a layer but the last."""
+    return tuple(round(min(channel_base / 2 / band.cutoff, channel_max)) for band in config.bands[:-1])
+
+
+AnyConfig = GeneratorConfig | StyleGAN3Config
+
+
+def read_config(values: dict[str, Any]) -> AnyConfig:
+    """Read what any config's `to_dict` wrote."""
+    if values.get("architecture") == StyleGAN3Config.architecture:
+        return StyleGAN3Config.from_dict(values)
+    return GeneratorConfig.from_dict(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from latentedit.networks.config import GeneratorConfig
+from latentedit.networks.config import NetworkConfig
 from latentedit.networks.layers import FullyConnectedLayer, normalize_2nd_moment
 
 
@@ -14,7 +14,7 @@ class MappingNetwork(nn.Module):
 
     w_avg: Tensor
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         embed_features = (config.embed_features or config.w_dim) if config.c_dim else 0
@@ -48,3 +48,9 @@ def truncate(ws: Tensor, w_avg: Tensor, truncation_psi: float = 1.0, truncation_
         return ws
     head, tail = ws[:, :truncation_cutoff], ws[:, ws.shape[1] if truncation_cutoff is None else truncation_cutoff :]
     return torch.cat([w_avg.lerp(head, truncation_psi), tail], dim=1)
+
+
+def check_ws(ws: Tensor, num_ws: int, w_dim: int) -> None:
+    """Refuse what synthesis cannot eat: anything but [N, num_ws, w_dim]."""
+    if ws.ndim != 3 or ws.shape[1:] != (num_ws, w_dim):
+        raise ValueError(f"ws has shape {list(ws.shape)}: this generator needs [N, {num_ws}, {w_dim}]")

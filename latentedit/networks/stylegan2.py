@@ -1,8 +1,9 @@
-"""The StyleGAN2 generator (Karras et al. 2020), under NVIDIA's parameter names."""
+"""The StyleGAN2 synthesis network (Karras et al. 2020), under NVIDIA's parameter names."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal, cast
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from latentedit.networks.config import GeneratorConfig
 from latentedit.networks.layers import FullyConnectedLayer
-from latentedit.networks.mapping import MappingNetwork, truncate
+from latentedit.networks.mapping import check_ws
 from stylegan_ops import bias_act, modulated_conv2d, setup_filter, upsample2d
 
 NoiseMode = Literal["const", "random", "none"]
@@ -108,12 +109,16 @@ class SynthesisNetwork(nn.Module):
             self.add_module(f"b{resolution}", SynthesisBlock(config, below, width, resolution))
             below = width
 
+    def make_filters(self) -> Iterator[tuple[str, Tensor]]:
+        """Compute the low-pass filters, which the config tells and no file of ours holds: -> names and filters."""
+        kernel = setup_filter(self.config.resample_filter)
+        for name, _ in self.named_buffers():
+            if name.endswith("resample_filter"):
+                yield name, kernel.clone()
+
     def forward(self, ws: Tensor, noise_mode: NoiseMode = "const", dtype: torch.dtype = torch.float32) -> Tensor:
         """Render ws; feature maps are held in `dtype`, styles and the image in float32."""
-        if ws.ndim != 3 or ws.shape[1:] != (self.config.num_ws, self.config.w_dim):
-            raise ValueError(
-                f"ws has shape {list(ws.shape)}: this generator needs [N, {self.config.num_ws}, {self.config.w_dim}]"
-            )
+        check_ws(ws, self.config.num_ws, self.config.w_dim)
         x = cast(SynthesisBlock, self.b4).const.to(dtype).expand(len(ws), -1, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
         img, row = None, 0
@@ -122,35 +127,3 @@ class SynthesisNetwork(nn.Module):
             x, img = self.get_submodule(f"b{resolution}")(x, img, ws[:, row : row + rows], noise_mode)
             row += rows - 1
         return cast(Tensor, img)
-
-
-class Generator(nn.Module):
-    """A whole generator: z [N, z_dim] -> images [N, img_channels, R, R], about [-1, 1]."""
-
-    def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.mapping = MappingNetwork(config)
-        self.synthesis = SynthesisNetwork(config)
-
-    def map(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-    ) -> Tensor:
-        """Map and truncate: z [N, z_dim], c [N, c_dim] -> ws [N, num_ws, w_dim]."""
-        ws = self.mapping(z, c).unsqueeze(1).repeat(1, self.config.num_ws, 1)
-        return truncate(ws, self.mapping.w_avg, truncation_psi, truncation_cutoff)
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise_mode: NoiseMode = "const",
-    ) -> Tensor:
-        ws = self.map(z, c, truncation_psi, truncation_cutoff)
-        return cast(Tensor, self.synthesis(ws, noise_mode))

@@ -134,10 +134,86 @@ at::Tensor upfirdn2d(const at::Tensor& x, const at::Tensor& f_any, int up, int d
     return y;
 }
 
+Image image_of(const at::Tensor& x) {
+    Image image = {x.data_ptr(), static_cast<int>(x.size(2)), static_cast<int>(x.size(3))};
+    std::copy_n(x.strides().begin(), 4, image.stride);
+    return image;
+}
+
+Resampling resampling_of(const at::Tensor& f, int64_t factor, const at::Tensor& x) {
+    TORCH_CHECK((f.dim() == 1 || f.dim() == 2) && f.scalar_type() == at::kFloat && f.device() == x.device(),
+                "filters must be [n] or [fh, fw] in float32 on x's device");
+    TORCH_CHECK(f.numel() > 0 && f.is_contiguous() && factor >= 1, "filters must be dense, up and down at least 1");
+    Resampling step = {f.data_ptr<float>()};
+    step.taps_h = static_cast<int>(f.size(0));
+    step.taps_w = static_cast<int>(f.size(-1));
+    step.separable = f.dim() == 1;
+    step.factor = static_cast<int>(factor);
+    step.gain = 1;
+    return step;
+}
+
+// The step that leads back: the last tap on the first pixel becomes the first.
+Resampling transpose(Resampling step) {
+    step.left = step.taps_w - 1 - step.left;
+    step.top = step.taps_h - 1 - step.top;
+    step.flip = !step.flip;
+    return step;
+}
+
+// y = down(F(up(x + b))) without a signal s, its derivative down(F' * up(s)) with one of the shape of x,
+// and the transpose of that, up^T(F' * down^T(s)), with one of the shape of y; see FilteredLrelu in launchers.h.
+at::Tensor filtered_lrelu(const at::Tensor& x, const std::optional<at::Tensor>& b_any,
+                          const std::optional<at::Tensor>& s, const at::Tensor& fu, const at::Tensor& fd, int up,
+                          int down, std::array<int, 4> padding, double gain, double slope, double clamp,
+                          bool transposed) {
+    TORCH_CHECK(x.dim() == 4 && x.size(2) > 0 && x.size(3) > 0, "x must be [N, C, H, W] and have pixels");
+    TORCH_CHECK(x.size(0) * x.size(1) <= INT_MAX, "too many planes");
+    const auto [left, right, top, bottom] = padding;
+    FilteredLrelu job = {};
+    job.up = resampling_of(fu, up, x);
+    job.up.left = left;
+    job.up.top = top;
+    job.up.gain = static_cast<double>(up) * up;
+    const Resampling shrink = resampling_of(fd, down, x);
+    const int fine_h = output_size(x.size(2), up, 1, top, bottom, job.up.taps_h);
+    const int fine_w = output_size(x.size(3), up, 1, left, right, job.up.taps_w);
+    const int out_h = output_size(fine_h, 1, down, 0, 0, shrink.taps_h);
+    const int out_w = output_size(fine_w, 1, down, 0, 0, shrink.taps_w);
+
+    const std::array<int64_t, 4> resampled = {x.size(0), x.size(1), out_h, out_w};
+    at::Tensor y = transposed ? at::empty_like(x) : at::empty(resampled, x.options(), x.suggest_memory_format());
+    if (s) {
+        TORCH_CHECK(s->sizes() == (transposed ? at::IntArrayRef(resampled) : x.sizes()) &&
+                        s->scalar_type() == x.scalar_type() && s->device() == x.device(),
+                    "s must have the shape of the result's counterpart, and the dtype and device of x");
+        job.signal = image_of(*s);
+    }
+    TORCH_CHECK(s || !transposed, "only the derivative has a transpose");
+    job.expand = transposed ? transpose(shrink) : job.up;
+    job.shrink = transposed ? transpose(job.up) : shrink;
+    const at::Tensor b = b_any ? b_any->contiguous() : at::Tensor();
+    if (b.defined()) {
+        TORCH_CHECK(b.dim() == 1 && b.size(0) == x.size(1), "b must be a vector with one value a channel");
+        TORCH_CHECK(b.scalar_type() == x.scalar_type() && b.device() == x.device(), "b must have x's dtype and device");
+        job.b = b.data_ptr();
+    }
+    job.x = image_of(x);
+    job.y = image_of(y);
+    job.num = static_cast<int>(x.size(0));
+    job.channels = static_cast<int>(x.size(1));
+    job.gain = gain;
+    job.slope = slope;
+    job.clamp = clamp;
+    if (y.numel() > 0) launch_on_current_stream(job, x);
+    return y;
+}
+
 }  // namespace
 }  // namespace stylegan_ops
 
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
     m.def("bias_act", &stylegan_ops::bias_act);
     m.def("upfirdn2d", &stylegan_ops::upfirdn2d);
+    m.def("filtered_lrelu", &stylegan_ops::filtered_lrelu);
 }

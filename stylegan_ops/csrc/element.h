@@ -35,11 +35,13 @@ const char* with_element_type(Dtype dtype, F f) {
 }
 
 template <typename Job>
-const char* launch_kernel(void (*kernel)(Job), int64_t num_blocks, dim3 block, const Job& job, CUstream_st* stream) {
+const char* launch_kernel(void (*kernel)(Job), int64_t num_blocks, dim3 block, const Job& job, CUstream_st* stream,
+                          size_t shared_bytes = 0) {
     if (num_blocks > INT32_MAX) return "tensor too large for one launch";
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3(static_cast<unsigned>(num_blocks));
     config.blockDim = block;
+    config.dynamicSmemBytes = shared_bytes;
     config.stream = stream;
     const cudaError_t error = cudaLaunchKernelEx(&config, kernel, job);
     return error == cudaSuccess ? nullptr : cudaGetErrorString(error);

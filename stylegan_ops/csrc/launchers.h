@@ -40,8 +40,39 @@ struct Upfirdn2d {
     bool flip;
 };
 
+// Strides are in elements, of [N, C, H, W].
+struct Image {
+    void* data;
+    int h, w;
+    int64_t stride[4];
+};
+
+// A change of resolution between a coarse and a fine image. With f~ as in Upfirdn2d, [n] along both axes where
+// `separable`, and the coarse pixels `factor` apart among zeros:
+//   fine[y, x] = gain * sum over (ky, kx) of f~[ky, kx] * coarse[y - top + ky, x - left + kx], or
+//   coarse[y, x] = gain * sum over (ky, kx) of f~[ky, kx] * fine[y * factor - top + ky, x * factor - left + kx].
+struct Resampling {
+    const float* f;
+    int taps_h, taps_w;
+    bool separable, flip;
+    int factor, left, top;
+    double gain;
+};
+
+// y = shrink(F(up(x + b))), or y = shrink(F'(up(x + b)) * expand(signal)) where there is a signal,
+// where F(u) = clamp(gain * leaky_relu(u)).
+struct FilteredLrelu {
+    Image x, signal, y;  // signal.data nullptr: none
+    const void* b;       // nullptr: no bias
+    int num, channels;
+    Resampling up, expand, shrink;
+    double gain, slope;
+    double clamp;  // infinity: no clamp
+};
+
 // Queue the job on the stream; return what went wrong, or nullptr. Pointers of BiasAct are 16-byte aligned.
 const char* launch(const BiasAct& job, Dtype dtype, CUstream_st* stream);
 const char* launch(const Upfirdn2d& job, Dtype dtype, CUstream_st* stream);
+const char* launch(const FilteredLrelu& job, Dtype dtype, CUstream_st* stream);
 
 }  // namespace stylegan_ops

@@ -18,8 +18,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylegan_ops import ACTIVATIONS, bias_act_reference, build, setup_filter, upfirdn2d_reference
+from latentedit.networks.config import Band
+from latentedit.networks.stylegan3 import design_filter
+from stylegan_ops import (
+    ACTIVATIONS,
+    bias_act_reference,
+    build,
+    filtered_lrelu_reference,
+    setup_filter,
+    upfirdn2d_reference,
+)
 from stylegan_ops.bias_act import bias_act_compiled
+from stylegan_ops.filtered_lrelu import filtered_lrelu_compiled
 from stylegan_ops.upfirdn2d import upfirdn2d_compiled
 
 TOLERANCES = {torch.float32: 2e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}  # of the largest value
@@ -32,6 +42,12 @@ RESAMPLINGS: list[dict[str, Any]] = [
     {"up": 3, "down": 2, "padding": (5, 4, -2, 6)},
 ]
 STYLEGAN_RESAMPLINGS = RESAMPLINGS[:3]
+BAND = Band(64, 20.0, 18.0, 84)
+NONLINEARITIES: dict[str, dict[str, Any]] = {  # of StyleGAN3: most layers, those that double the size, those of R
+    "up 2": {"fu": design_filter(BAND, 2, 6), "fd": design_filter(BAND, 2, 6), "up": 2, "padding": (9, 8, 9, 8)},
+    "up 4": {"fu": design_filter(BAND, 4, 6), "fd": design_filter(BAND, 2, 6), "up": 4, "padding": (-6, -9, -6, -9)},
+    "radial": {"fu": design_filter(BAND, 2, 6), "fd": design_filter(BAND, 2, 6, True), "up": 2, "padding": (9, 8) * 2},
+}
 Operator = Callable[..., Tensor]
 
 
@@ -78,6 +94,24 @@ def run_checks(ops: Any) -> Iterator[tuple[str, float, float]]:
         reference = partial(upfirdn2d_reference, f=f, **options)
         error = largest_error(compiled, reference, [x])
         yield f"upfirdn2d up={options['up']} down={options['down']} {len(taps)} taps {dtype} {layout}", error, allowed
+
+    for name, (dtype, allowed), (layout, memory_format) in itertools.product(
+        NONLINEARITIES, TOLERANCES.items(), LAYOUTS.items()
+    ):
+        x, b = draw(2, 5, 67, 45).to(dtype, memory_format=memory_format), draw(5, seed=1).to(dtype)
+        compiled = nonlinearity(partial(filtered_lrelu_compiled, ops), name)
+        error = largest_error(compiled, nonlinearity(filtered_lrelu_reference, name), [x, b])
+        yield f"filtered_lrelu {name} {dtype} {layout}", error, allowed
+
+
+def nonlinearity(operator: Operator, name: str) -> Operator:
+    """Give filtered_lrelu all but its inputs."""
+    options = {key: value.cuda() if isinstance(value, Tensor) else value for key, value in NONLINEARITIES[name].items()}
+
+    def apply(x: Tensor, b: Tensor) -> Tensor:
+        return operator(x, b=b, down=2, clamp=256.0, **options)
+
+    return apply
 
 
 def run_large_checks(ops: Any) -> Iterator[tuple[str, float, float]]:
@@ -135,13 +169,21 @@ def run_timings(ops: Any) -> None:
             )
             for options in STYLEGAN_RESAMPLINGS
         ]
+        operators += [
+            (
+                f"filtered_lrelu {name}",
+                partial(nonlinearity(partial(filtered_lrelu_compiled, ops), name), b=b),
+                partial(nonlinearity(filtered_lrelu_reference, name), b=b),
+            )
+            for name in NONLINEARITIES
+        ]
         for name, compiled, plain in operators:
             y = compiled(x)
             essential = x.nbytes + y.nbytes
             label = f"{list(x.shape)} {dtype} {layout}"
             compare(f"{name} {label}", partial(compiled, x), partial(plain, x), essential)
             leaf, cotangent = x.detach().requires_grad_(), torch.randn_like(y)
-            essential *= 2 + (name == "bias_act lrelu") / 2  # the backward pass reads x once more
+            essential *= 2 + ("lrelu" in name) / 2  # the backward pass reads x once more
             compare(
                 f"{name} forward and backward {label}",
                 partial(differentiate, compiled, leaf, cotangent),

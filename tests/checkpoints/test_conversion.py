@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from latentedit.checkpoints import TARGETS, Checkpoint, convert, guess_target, load_generator_file
 from latentedit.errors import InputError
-from latentedit.networks import GeneratorConfig
+from latentedit.networks import Generator, GeneratorConfig, StyleGAN3Config
 
 ONE_FILE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 FILTERS = st.sampled_from([(1, 3, 3, 1), (1, 2, 1), (1, 4, 6, 4, 1)])
@@ -133,6 +133,40 @@ def test_what_a_format_cannot_hold(change: dict[str, float], target: str, messag
     with pytest.raises(InputError, match=f"{re.escape(str(path))}: .*{message}"):
         convert(check(replace(BARE, **change)), path, target)
     assert not list(tmp_path.iterdir())
+
+
+STYLEGAN3 = StyleGAN3Config(16, (5, 4, 3), z_dim=5, w_dim=6)
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if target != "latentedit"])
+def test_stylegan3_has_no_place_in_bare_tensors(target: str, tmp_path: Path) -> None:
+    path = tmp_path / f"g{TARGETS[target][0][0]}"
+    with pytest.raises(InputError, match=f"^{re.escape(str(path))}: the format cannot hold a StyleGAN3 generator"):
+        convert(Checkpoint(Generator(STYLEGAN3), "nvidia"), path, target)
+    assert not list(tmp_path.iterdir())
+
+
+def test_stylegan3_becomes_latentedits(tmp_path: Path) -> None:
+    generator = Generator(STYLEGAN3)
+    convert(Checkpoint(generator, "nvidia"), tmp_path / "g.safetensors", "latentedit")
+    ws = torch.randn(1, STYLEGAN3.num_ws, 6)
+    assert torch.equal(load_generator_file(tmp_path / "g.safetensors").generator.synthesis(ws), generator.synthesis(ws))
+
+
+@pytest.mark.parametrize("key", [None, "G_ema"])
+def test_stylegan3_is_not_read_off_bare_tensors(key: str | None, tmp_path: Path) -> None:
+    state = Generator(STYLEGAN3).state_dict()
+    torch.save({key: state} if key else state, tmp_path / "g.pt")
+    with pytest.raises(InputError, match=r"g\.pt: a plain state dict of a StyleGAN3 generator"):
+        load_generator_file(tmp_path / "g.pt")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_mistake_names_the_file_once(target: str, tmp_path: Path) -> None:
+    path = tmp_path / "none" / f"g{TARGETS[target][0][0]}"
+    with pytest.raises(InputError) as caught:
+        convert(check(BARE), path, target)
+    assert str(caught.value) == f"{path}: No such file or directory"
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -31,7 +31,7 @@ from tensorflow_pickle import write_pickle as write_tensorflow_pickle
 from latentedit.checkpoints import TARGETS, Checkpoint, convert, load_generator_file, save_generator
 from latentedit.checkpoints.unpickler import Call, unpickle
 from latentedit.errors import InputError
-from latentedit.networks import Generator, GeneratorConfig
+from latentedit.networks import Generator, GeneratorConfig, StyleGAN3Config
 
 EXTENSION_CODE = 0x7777
 
@@ -365,6 +365,9 @@ def files(tiny_generator: Generator, tmp_path_factory: pytest.TempPathFactory) -
     write_archive(folder / "pti zip", network)
     write_archive(folder / "pti legacy", network, zipped=False)
     save_generator(folder / "latentedit", tiny_generator)
+    stylegan3 = Generator(StyleGAN3Config(16, (5, 4, 3), z_dim=5, w_dim=6))
+    write_pickle(folder / "nvidia stylegan3", {"G_ema": persist(stylegan3, {})})
+    save_generator(folder / "latentedit stylegan3", stylegan3)
     square = make_generator(GeneratorConfig(16, (6, 5, 4), z_dim=8, w_dim=8, num_mapping_layers=2))
     for target in ("rosinality-pt", "nvidia-pt", "nvidia-safetensors"):
         convert(Checkpoint(square, "nvidia"), folder / f"{target}{TARGETS[target][0][0]}", target)
@@ -381,6 +384,7 @@ FORMATS = pytest.mark.parametrize(
     "format",
     [
         "nvidia",
+        "nvidia stylegan3",
         "tensorflow",
         "pti zip",
         "pti legacy",
@@ -390,6 +394,7 @@ FORMATS = pytest.mark.parametrize(
         "rosinality legacy",
         "e4e",
         "latentedit",
+        "latentedit stylegan3",
     ],
 )
 SEARCH = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,18 +17,20 @@ import torch
 
 from latentedit.checkpoints import fingerprint, load_generator_file, load_record, save_generator, save_record
 from latentedit.errors import InputError
-from latentedit.networks import Generator, GeneratorConfig
+from latentedit.networks import AnyConfig, Generator, GeneratorConfig, StyleGAN3Config
 
 CONFIGS = [
     GeneratorConfig(4, (3,), z_dim=2, w_dim=2, num_mapping_layers=1),
     GeneratorConfig(8, (4, 3), z_dim=5, c_dim=2, w_dim=6, embed_features=3, layer_features=7, num_mapping_layers=3),
     GeneratorConfig(8, (4, 4), z_dim=5, w_dim=6, layer_features=6, resample_filter=(1, 2, 1), use_noise=False),
     GeneratorConfig(16, (6, 5, 4), z_dim=7, w_dim=8, img_channels=1, lr_multiplier=0.1, w_avg_beta=0.9, conv_clamp=2.0),
+    StyleGAN3Config(16, (5, 4, 3), z_dim=5, w_dim=6),
+    StyleGAN3Config(16, (5, 4, 3), 5, 2, 6, conv_kernel=1, use_radial_filters=True, conv_clamp=None, margin_size=4),
 ]
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_save_then_load_is_equal(config: GeneratorConfig, tmp_path: Path) -> None:
+def test_save_then_load_is_equal(config: AnyConfig, tmp_path: Path) -> None:
     generator = Generator(config)
     save_generator(tmp_path / "g", generator, "trained here", "CC0-1.0", card={"images": 3, "note": "é"})
     loaded = load_generator_file(tmp_path / "g")
@@ -37,6 +39,48 @@ def test_save_then_load_is_equal(config: GeneratorConfig, tmp_path: Path) -> Non
     assert loaded.fingerprint == fingerprint(generator)
     for name, tensor in generator.state_dict().items():
         assert torch.equal(loaded.generator.state_dict()[name], tensor)
+    filters = dict(generator.named_buffers())  # computed, not loaded, and there all the same
+    assert filters.keys() == dict(loaded.generator.named_buffers()).keys()
+    for name, buffer in loaded.generator.named_buffers():
+        assert torch.equal(buffer, filters[name])
+
+
+def test_files_from_before_there_was_a_choice_of_architectures(tiny_generator: Generator, tmp_path: Path) -> None:
+    save_generator(tmp_path / "g", tiny_generator)
+    change_header(tmp_path / "g", lambda header: header["config"].pop("architecture"))
+    assert load_generator_file(tmp_path / "g").config == tiny_generator.config
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"architecture": "stylegan2"}, "its config is none"),
+        ({"architecture": "stylegan9"}, "its config is none"),
+        ({"img_resolution": 32}, "contradicts its tensors"),
+        ({"margin_size": 4}, "holds 'synthesis.L0_"),
+        ({"filter_size": 10**9}, "filter_size 1000000000 is not within 1 and 32"),
+        ({"filter_size": 2.5}, "cannot be built"),
+        ({"lrelu_upsampling": "2"}, "its config is none"),
+        ({"first_stopband": 1e-9}, "first_stopband 1e-09 is not within 1 and 65536"),
+        ({"first_stopband": 1.5, "first_cutoff": 8}, "stopband lies below its cutoff"),
+        ({"last_stopband_rel": float("nan")}, "last_stopband_rel nan is not within 1 and 1024"),
+        ({"channels": [3] * 100_000}, "num_layers 100000 is not within 1 and 64"),
+        ({"channels": []}, "num_layers 0 is not within 1 and 64"),
+        ({"num_critical": 3}, "num_critical 3 is not within 0 and 2"),
+    ],
+)
+def test_stylegan3_header_that_lies(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    save_generator(tmp_path / "g", Generator(StyleGAN3Config(16, (5, 4, 3), z_dim=5, w_dim=6)))
+    change_header(tmp_path / "g", lambda header: header["config"].update(change))
+    with pytest.raises(InputError, match=message):
+        load_generator_file(tmp_path / "g")
+
+
+def test_a_stylegan2_header_on_stylegan3_weights(tiny_generator: Generator, tmp_path: Path) -> None:
+    save_generator(tmp_path / "g", Generator(StyleGAN3Config(16, (5, 4, 3), z_dim=5, w_dim=6)))
+    change_header(tmp_path / "g", lambda header: header.update(config=tiny_generator.config.to_dict()))
+    with pytest.raises(InputError, match="contradicts its tensors"):
+        load_generator_file(tmp_path / "g")
 
 
 def test_half_precision_file(tiny_generator: Generator, tmp_path: Path) -> None:
@@ -133,6 +177,16 @@ def test_fingerprint_counts_what_is_learned(tiny_generator: Generator) -> None:
     for name, tensor in tiny_generator.named_parameters():
         assert fingerprint({**state, name: tensor + 1}) != fingerprint(tiny_generator)
         assert fingerprint({**state, name: tensor[None]}) != fingerprint(tiny_generator)
+
+
+def test_fingerprint_of_a_stylegan3() -> None:
+    """Its random frequencies are part of it; its filters, which its config makes, and its pose are not."""
+    generator = Generator(StyleGAN3Config(16, (5, 4, 3), z_dim=5, w_dim=6))
+    state = generator.state_dict()
+    assert fingerprint({**state, "synthesis.input.transform": torch.zeros(3, 3)}) == fingerprint(generator)
+    assert fingerprint({**state, "synthesis.L0_36_5.up_filter": torch.ones(12)}) == fingerprint(generator)
+    for name in ["input.freqs", "input.phases", f"{generator.config.layer_names[0]}.magnitude_ema"]:
+        assert fingerprint({**state, f"synthesis.{name}": state[f"synthesis.{name}"] + 1}) != fingerprint(generator)
 
 
 def test_fingerprint_stays_what_it_was() -> None:

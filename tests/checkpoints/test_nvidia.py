@@ -13,7 +13,7 @@ from nvidia_pickle import EasyDict, Persistent, Reduced, persist, write_pickle
 
 from latentedit.checkpoints import load_generator_file
 from latentedit.errors import InputError
-from latentedit.networks import Generator, GeneratorConfig, block_channels
+from latentedit.networks import Generator, GeneratorConfig, StyleGAN3Config, band_channels, block_channels
 
 # Bytes as protocol 2 spells them, but with a letter that is no byte.
 NO_BYTES = Reduced(torch.storage._load_from_bytes, Reduced(codecs.encode, "\u20ac", "latin1"))
@@ -101,12 +101,11 @@ def test_unsupported(tmp_path: Path, generator: Generator, path: str, said: dict
         load_generator_file(write(tmp_path, generator, {path: said}))
 
 
-def test_stylegan3(tmp_path: Path) -> None:
+def test_neither_stylegan2_nor_stylegan3(tmp_path: Path) -> None:
     empty: dict[str, Any] = {"_modules": {}, "_parameters": {}, "_buffers": {}}
-    synthesis = Persistent(empty | {"_modules": {"input": Persistent(empty)}})
-    network = Persistent(empty | {"_modules": {"synthesis": synthesis, "mapping": Persistent(empty)}})
-    with pytest.raises(InputError, match="StyleGAN3"):
-        load_generator_file(write_pickle(tmp_path / "stylegan3.pkl", {"G_ema": network}))
+    network = Persistent(empty | {"_modules": {"synthesis": Persistent(empty), "mapping": Persistent(empty)}})
+    with pytest.raises(InputError, match="no StyleGAN generator"):
+        load_generator_file(write_pickle(tmp_path / "network.pkl", {"G_ema": network}))
 
 
 def test_without_average(tmp_path: Path, generator: Generator) -> None:
@@ -157,3 +156,71 @@ def test_network_that_contains_itself(tmp_path: Path, generator: Generator) -> N
     network.meta["state"]["_modules"]["synthesis"].meta["state"]["_modules"]["again"] = network
     with pytest.raises(InputError, match="twice"):
         load_generator_file(write_pickle(tmp_path / "network.pkl", {"G_ema": network}))
+
+
+LAYERS = {"num_critical": 1, "margin_size": 4, "filter_size": 4, "last_stopband_rel": 1.5}
+
+
+@pytest.fixture(scope="module", params=[{}, {"conv_kernel": 1, "use_radial_filters": True, **LAYERS}], ids=["T", "R"])
+def stylegan3(request: pytest.FixtureRequest) -> tuple[Generator, dict[str, Any]]:
+    """A generator and the keyword arguments that its file states."""
+    torch.manual_seed(1)
+    widths = band_channels(StyleGAN3Config(32, (1,) * 5, **request.param), 64, 12)
+    config = StyleGAN3Config(32, widths, z_dim=7, c_dim=2, w_dim=8, **request.param)
+    generator = Generator(config)
+    for name, tensor in generator.state_dict().items():
+        if name.endswith("magnitude_ema"):
+            tensor.uniform_(0.5, 2)
+    sizes = {"z_dim": 7, "c_dim": 2, "w_dim": 8, "img_resolution": 32, "channel_base": 64, "channel_max": 12}
+    mapping = EasyDict(num_layers=2, embed_features=None)
+    return generator, sizes | request.param | {"num_layers": 5, "mapping_kwargs": mapping, "num_fp16_res": 4}
+
+
+def test_stylegan3(tmp_path: Path, stylegan3: tuple[Generator, dict[str, Any]]) -> None:
+    generator, arguments = stylegan3
+    attributes = {"synthesis": {"num_layers": 5, "num_ws": 7}, "mapping": {"num_layers": 2}}
+    path = write(tmp_path, generator, {"": {"_init_kwargs": arguments}, **attributes})
+    checkpoint = load_generator_file(path)
+    assert checkpoint.config == generator.config
+    for name, tensor in generator.state_dict().items():
+        assert torch.equal(checkpoint.generator.state_dict()[name], tensor)
+
+
+def test_stylegan3_without_arguments(tmp_path: Path) -> None:
+    """Names, shapes and filters tell what the published models differ in."""
+    generator = Generator(StyleGAN3Config(16, (5, 4, 3), z_dim=5, w_dim=6, conv_kernel=1, use_radial_filters=True))
+    assert load_generator_file(write(tmp_path, generator, {})).config == generator.config
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "message"),
+    [
+        ("", {"img_resolution": 64}, "img_resolution 64.* 16"),
+        ("synthesis", {"num_layers": 14}, "num_synthesis_layers 14.* 3"),
+        ("mapping", {"num_layers": 8}, "num_layers 8.* 2"),
+        ("", {"_init_kwargs": {"mapping_kwargs": {"num_layers": 8}}}, "num_layers 8.* 2"),
+        ("", {"_init_kwargs": {"channel_base": 32, "channel_max": 12}}, "channel_base 32.*widths"),
+        ("", {"_init_kwargs": {"margin_size": 4}}, "holds 'synthesis.L0_36_5"),
+        ("synthesis", {"margin_size": 4, "_init_kwargs": {"margin_size": 5}}, "margin_size is 4, and 5"),
+        ("", {"_init_kwargs": {"use_radial_filters": True}}, "_filter' is not the filter that its settings make"),
+        ("", {"_init_kwargs": {"lrelu_upsampling": 4}}, "_filter' is not the filter that its settings make"),
+        ("", {"_init_kwargs": {"last_stopband_rel": 1.3}}, "_filter' is not the filter that its settings make"),
+        ("", {"_init_kwargs": {"lrelu_upsampling": 2**30}}, "lrelu_upsampling 1073741824 is not within 1 and 8"),
+        ("", {"_init_kwargs": {"output_scale": "small"}}, "output_scale of the module '' makes no sense"),
+        ("synthesis.input", {"_buffers": {}}, "lacks 'synthesis.input.freqs'"),
+    ],
+)
+def test_stylegan3_contradictions(tmp_path: Path, path: str, said: dict[str, Any], message: str) -> None:
+    generator = Generator(StyleGAN3Config(16, (5, 4, 3), z_dim=5, w_dim=6))
+    with pytest.raises(InputError, match=rf"network\.pkl: .*{message}"):
+        load_generator_file(write(tmp_path, generator, {path: said}))
+
+
+@pytest.mark.parametrize("taps", [torch.ones(12) / 12, torch.ones(3), torch.ones(12).long()])
+def test_stylegan3_filter_that_is_another(tmp_path: Path, taps: torch.Tensor) -> None:
+    generator = Generator(StyleGAN3Config(16, (5, 4, 3), z_dim=5, w_dim=6))
+    layer = generator.config.layer_names[1]
+    buffers = dict(generator.synthesis.get_submodule(layer)._buffers)
+    settings = {f"synthesis.{layer}": {"_buffers": buffers | {"down_filter": taps}}}
+    with pytest.raises(InputError, match=f"{layer}.down_filter' is not the filter"):
+        load_generator_file(write(tmp_path, generator, settings))

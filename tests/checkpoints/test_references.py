@@ -15,6 +15,7 @@ FILES = {
     "stylegan2-64.pkl": "stylegan2-64.npz",
     "stylegan2-64-rosinality.pt": "stylegan2-64.npz",
     "stylegan2-32-conditional.pkl": "stylegan2-32-conditional.npz",
+    "stylegan3-t-64.pkl": "stylegan3-t-64.npz",
 }
 
 
@@ -49,6 +50,9 @@ def test_ws(case: tuple[Checkpoint, dict[str, Tensor]], expected: str, truncatio
 )
 def test_images(case: tuple[Checkpoint, dict[str, Tensor]], expected: str, latents: str, noise_mode: str) -> None:
     checkpoint, values = case
+    if expected not in values:
+        assert checkpoint.config.architecture == "stylegan3"  # which has no noise to leave out
+        return
     images = checkpoint.generator.synthesis(values[latents], noise_mode)
     assert relative_error(images, values[expected]) < 1e-5
 

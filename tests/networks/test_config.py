@@ -6,12 +6,30 @@ import json
 
 import pytest
 
-from latentedit.networks import GeneratorConfig, block_channels
+from latentedit.networks import GeneratorConfig, StyleGAN3Config, block_channels, read_config
 
 
 def test_round_trip_through_json() -> None:
     config = GeneratorConfig(8, (4, 3), c_dim=2, conv_clamp=256, resample_filter=(1, 2, 1), use_noise=False)
     assert GeneratorConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_either_architecture_reads_back() -> None:
+    for config in (
+        GeneratorConfig(8, (4, 3)),
+        StyleGAN3Config(16, (5, 4, 3), conv_clamp=None, use_radial_filters=True),
+    ):
+        assert read_config(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_one_architecture_does_not_read_the_other() -> None:
+    with pytest.raises(ValueError, match="architecture 'stylegan3' is not 'stylegan2'"):
+        GeneratorConfig.from_dict(StyleGAN3Config(16, (5, 4, 3)).to_dict())
+
+
+def test_stylegan3_refuses_an_even_kernel() -> None:
+    with pytest.raises(ValueError, match="conv_kernel 2 is even"):
+        StyleGAN3Config(16, (5, 4, 3), conv_kernel=2)
 
 
 @pytest.mark.parametrize("resolution", [0, 2, 3, 12, 1000, -8])

@@ -26,7 +26,7 @@ def host_ops(tmp_path_factory: pytest.TempPathFactory) -> Any:
     if compiler is None:
         pytest.skip("no g++ to compile the kernels for the CPU")
     folder = tmp_path_factory.mktemp("host_ops")
-    sources = [CSRC / "bias_act.cu", CSRC / "upfirdn2d.cu", CSRC / "bindings.cpp", FAKE_CUDA / "current_stream.cpp"]
+    sources = [*sorted(CSRC.glob("*.cu")), CSRC / "bindings.cpp", FAKE_CUDA / "current_stream.cpp"]
     includes = [FAKE_CUDA, CSRC, TORCH / "include", sysconfig.get_paths()["include"]]
     flags = ["-std=c++20", "-fPIC", "-Wall", "-Wno-unknown-pragmas", "-DTORCH_EXTENSION_NAME=host_ops"]
     flags += [f"-I{path}" for path in includes]

@@ -92,6 +92,7 @@ def test_success_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
         "bias_act.cu",
         "bindings.cpp",
         "current_stream.cpp",
+        "filtered_lrelu.cu",
         "upfirdn2d.cu",
     }
 

@@ -15,9 +15,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from stylegan_ops import ACTIVATIONS, bias_act, bias_act_reference, build, setup_filter, upfirdn2d, upfirdn2d_reference
+from stylegan_ops import (
+    ACTIVATIONS,
+    bias_act,
+    bias_act_reference,
+    build,
+    filtered_lrelu,
+    filtered_lrelu_reference,
+    setup_filter,
+    upfirdn2d,
+    upfirdn2d_reference,
+)
 from stylegan_ops.bias_act import bias_act_compiled
 from stylegan_ops.build import CSRC
+from stylegan_ops.filtered_lrelu import filtered_lrelu_compiled
 from stylegan_ops.upfirdn2d import upfirdn2d_compiled
 
 # torch compiles extensions with these, which hide half of CUDA's conversions.
@@ -263,6 +274,145 @@ def test_upfirdn2d_rejects_what_does_not_fit(host_ops: Any) -> None:
         upfirdn2d_compiled(host_ops, torch.zeros(4, 4), setup_filter())
 
 
+STYLEGAN3_SETTINGS: list[tuple[int, int, tuple[int, ...], tuple[int, ...]]] = [
+    (2, 2, (12,), (12,)),
+    (4, 2, (24,), (12,)),
+    (2, 2, (12,), (12, 12)),
+]
+OTHER_SETTINGS: list[tuple[int, int, tuple[int, ...], tuple[int, ...]]] = [
+    (1, 1, (1,), (1,)),
+    (3, 2, (5,), (4,)),
+    (2, 3, (4, 3), (2, 5)),
+    (1, 4, (3, 1), (7,)),
+]
+
+
+@pytest.mark.parametrize(("up", "down", "up_taps", "down_taps"), STYLEGAN3_SETTINGS + OTHER_SETTINGS)
+@laws
+@given(
+    size=st.tuples(st.integers(1, 2), st.integers(1, 2), st.integers(4, 37), st.integers(4, 37)),
+    layout=st.sampled_from(LAYOUTS),
+    padding=st.tuples(*[st.integers(-4, 9)] * 4),
+    has_bias=st.booleans(),
+    slope=st.sampled_from([0.2, 1.0]),
+    clamp=st.sampled_from([None, 0.7]),
+)
+def test_filtered_lrelu_equals_its_reference(
+    host_ops: Any,
+    up: int,
+    down: int,
+    up_taps: tuple[int, ...],
+    down_taps: tuple[int, ...],
+    size: tuple[int, int, int, int],
+    layout: torch.memory_format,
+    padding: tuple[int, int, int, int],
+    has_bias: bool,
+    slope: float,
+    clamp: float | None,
+) -> None:
+    left, right, top, bottom = padding
+    assume(size[2] * up + top + bottom >= up_taps[0] + down_taps[0])
+    assume(size[3] * up + left + right >= up_taps[-1] + down_taps[-1])
+    assume(size[2] * up + min(top, 0) + min(bottom, 0) > 0 and size[3] * up + min(left, 0) + min(right, 0) > 0)
+    fu, fd = (draw(taps, seed=3).bfloat16().float() for taps in (up_taps, down_taps))  # times up^2 exact in float32
+    x, b = draw(size, layout).requires_grad_(), draw(size[1:2], seed=2).requires_grad_() if has_bias else None
+    inputs = [x] if b is None else [x, b]
+    options: dict[str, Any] = {"padding": padding, "slope": slope, "clamp": clamp}
+    y = filtered_lrelu_compiled(host_ops, x, fu, fd, b, up, down, **options)
+    expected = filtered_lrelu_reference(x, fu, fd, b, up, down, **options)
+    assert y.shape == expected.shape
+    assert_all_close(derivatives(y, inputs), derivatives(expected, inputs), 1e-11)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+@pytest.mark.parametrize(("up", "down", "up_taps", "down_taps"), STYLEGAN3_SETTINGS)
+def test_filtered_lrelu_in_other_precisions(
+    host_ops: Any,
+    up: int,
+    down: int,
+    up_taps: tuple[int, ...],
+    down_taps: tuple[int, ...],
+    dtype: torch.dtype,
+    layout: torch.memory_format,
+) -> None:
+    """The sums are kept in float32 and rounded once; the image spans several tiles, the last ones in part."""
+    x, b = draw((2, 3, 41, 35), layout).to(dtype).requires_grad_(), draw((3,), seed=2).to(dtype)
+    fu, fd = draw(up_taps, seed=3).abs().float(), draw(down_taps, seed=4).abs().float()
+    fu, fd = fu / fu.sum(), fd / fd.sum()
+    y = filtered_lrelu_compiled(host_ops, x, fu, fd, b, up, down, (9, 8, 9, 8))
+    assert y.dtype == dtype
+    assert y.is_contiguous(memory_format=layout)
+    x64 = x.detach().double().requires_grad_()
+    expected = filtered_lrelu_reference(x64, fu, fd, b.double(), up, down, (9, 8, 9, 8))
+    (dx,), (dx64,) = torch.autograd.grad(y.sum(), x), torch.autograd.grad(expected.sum(), x64)
+    assert_all_close([y, dx], [expected, dx64], TOLERANCES[dtype])
+
+
+def test_filtered_lrelu_passes_gradgradcheck(host_ops: Any) -> None:
+    x, b = draw((1, 2, 3, 4)).requires_grad_(), draw((2,), seed=2).requires_grad_()
+    fu, fd = draw((4,), seed=3).float(), draw((3, 2), seed=4).float()
+
+    def function(x: Tensor, b: Tensor) -> Tensor:
+        return filtered_lrelu_compiled(host_ops, x, fu, fd, b, 2, 2, (3, 2, -1, 4), clamp=1.5)
+
+    assert torch.autograd.gradcheck(function, (x, b))
+    assert torch.autograd.gradgradcheck(function, (x, b))
+
+
+def test_filtered_lrelu_at_the_kink_and_the_bounds(host_ops: Any) -> None:
+    """Zero, the clamp's very bound and NaN go as in torch."""
+    x, one = torch.tensor([[[[0.0, -0.0, 1.0, -5.0, 2.0, -9.0]]]], dtype=torch.float64), torch.ones(1)
+    x.requires_grad_()
+    y = filtered_lrelu_compiled(host_ops, x, one, one, gain=1.0, clamp=1.0)
+    expected = filtered_lrelu_reference(x, one, one, gain=1.0, clamp=1.0)
+    assert_all_close(derivatives(y, [x]), derivatives(expected, [x]), 1e-12)
+    assert filtered_lrelu_compiled(host_ops, x.detach() * torch.nan, one, one, clamp=1.0).isnan().all()
+
+
+def test_filtered_lrelu_has_third_derivatives(host_ops: Any) -> None:
+    x, fu, fd = draw((1, 1, 5, 6)).requires_grad_(), draw((4,), seed=3).float(), draw((4,), seed=4).float()
+
+    def third(y: Tensor) -> Tensor:
+        for _ in range(3):
+            (y,) = torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)
+        return y
+
+    compiled = filtered_lrelu_compiled(host_ops, x, fu, fd, None, 2, 2, (3, 2, 3, 2), gain=0.1)
+    expected = filtered_lrelu_reference(x, fu, fd, None, 2, 2, (3, 2, 3, 2), gain=0.1)
+    assert_all_close([third(compiled)], [third(expected)], 1e-11)
+
+
+def test_filtered_lrelu_takes_any_strides(host_ops: Any) -> None:
+    x, f = draw((2, 6, 9, 18))[:, ::2, :, ::3].transpose(2, 3), torch.full([4], 0.25)
+    for view in [x, x[:, :1].expand(2, 4, 6, 9)]:
+        leaf = view.detach().requires_grad_()
+        y = filtered_lrelu_compiled(host_ops, leaf, f, f, None, 2, 2, (3, 2, 3, 2))
+        expected = filtered_lrelu_reference(leaf, f, f, None, 2, 2, (3, 2, 3, 2))
+        cotangent = draw(tuple(y.shape), seed=5).transpose(0, 1).contiguous().transpose(0, 1)
+        assert_all_close([y, gradient(y, leaf, cotangent)], [expected, gradient(expected, leaf, cotangent)], 1e-12)
+
+
+def test_filtered_lrelu_shrinks_its_tiles_to_the_memory(host_ops: Any) -> None:
+    """Filters of up to 64 taps fit a block; longer ones are refused."""
+    x, f = draw((1, 1, 40, 3)), draw((64,), seed=3).float()
+    y = filtered_lrelu_compiled(host_ops, x, f, f, None, 8, 8, (60, 60, 60, 60))
+    assert_all_close([y], [filtered_lrelu_reference(x, f, f, None, 8, 8, (60, 60, 60, 60))], 1e-11)
+    long = torch.ones(200)
+    with pytest.raises(RuntimeError, match="the filters are too long for a block's shared memory"):
+        filtered_lrelu_compiled(host_ops, x, long, long, padding=(400, 400, 400, 400))
+
+
+def test_filtered_lrelu_rejects_what_does_not_fit(host_ops: Any) -> None:
+    x, f = torch.zeros(1, 2, 4, 4), torch.ones(4)
+    with pytest.raises(RuntimeError, match="cannot filter 1 pixels with 4 taps"):
+        filtered_lrelu_compiled(host_ops, x, f, f)
+    with pytest.raises(RuntimeError, match="b must be a vector with one value a channel"):
+        filtered_lrelu_compiled(host_ops, x, f, f, torch.ones(3), 2, 2)
+    with pytest.raises(RuntimeError, match="filters must be"):
+        filtered_lrelu_compiled(host_ops, x, torch.ones(1, 1, 1), f)
+
+
 class ClaimsToBeOnTheGpu(Tensor):
     is_cuda = True
 
@@ -272,6 +422,7 @@ def test_cuda_tensors_take_the_kernels(host_ops: Any, monkeypatch: pytest.Monkey
     x = draw((1, 3, 4, 4)).as_subclass(ClaimsToBeOnTheGpu)
     assert bias_act(x.requires_grad_(), act="lrelu").grad_fn.name() == "_DerivativeBackward"
     assert upfirdn2d(x, setup_filter()).grad_fn.name() == "_Upfirdn2dBackward"
+    assert filtered_lrelu(x, torch.ones(1), torch.ones(1)).grad_fn.name() == "_FilteredLreluBackward"
 
 
 def test_a_filter_that_wants_a_gradient_takes_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,3 +430,6 @@ def test_a_filter_that_wants_a_gradient_takes_the_reference(monkeypatch: pytest.
     f = setup_filter().requires_grad_()
     upfirdn2d(draw((1, 3, 4, 4)).as_subclass(ClaimsToBeOnTheGpu), f.double()).sum().backward()
     assert f.grad is not None
+    taps = torch.ones(1, requires_grad=True)
+    filtered_lrelu(draw((1, 3, 4, 4)).as_subclass(ClaimsToBeOnTheGpu), torch.ones(1), taps.double()).sum().backward()
+    assert taps.grad is not None
