@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentedit.checkpoints.archive import is_plain, load_archive
+from latentedit.checkpoints.archive import is_plain
 from latentedit.checkpoints.inert import Call
-from latentedit.checkpoints.loading import TORCH_LEGACY
+from latentedit.checkpoints.loading import TORCH_LEGACY, ZIP, holds_pickle, load_pickled
 from latentedit.checkpoints.unpickler import rebuild_array, rebuild_tensor, unpickle
 from latentedit.errors import InputError, damaged
 
-NPY, ZIP, PICKLE = b"\x93NUMPY", b"PK\x03\x04", b"\x80"
+NPY = b"\x93NUMPY"
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 DAMAGED = "its arrays cannot be read: the file is damaged or cut short, fetch it again"
 LARGEST = 2**30  # bytes of an .npz once unpacked: more may be a zip bomb
@@ -35,10 +35,8 @@ def load_content(path: Path) -> object:
         return _load_npy(path)
     if start.startswith(ZIP) and _is_npz(path):
         return _load_npz(path)
-    if start.startswith((ZIP, TORCH_LEGACY)):
-        return load_archive(path)
-    if start.startswith(PICKLE):
-        return unpickle(path)
+    if holds_pickle(start):
+        return load_pickled(path, start)
     raise InputError("no .npy, .npz, .pt or .pkl file: check that it is the right one, or fetch it again")
 
 

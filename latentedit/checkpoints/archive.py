@@ -40,7 +40,8 @@ def load_archive(file: Path | io.BytesIO) -> object:
         if isinstance(file, io.BytesIO):
             file.seek(0)  # zipfile has read its end
         try:
-            with torch.serialization.safe_globals(ALLOWED), warnings.catch_warnings(action="ignore"):
+            with torch.serialization.safe_globals(ALLOWED), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 return torch.load(file, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             if refused := re.search(r"GLOBAL (\S+)", str(error)):

@@ -16,6 +16,7 @@ from latentedit.checkpoints.records import has_header, read_tensors
 from latentedit.checkpoints.unpickler import unpickle
 from latentedit.errors import InputError, about
 
+ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 TORCH_LEGACY = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
 MAX_HEADER = 100_000_000  # bytes, safetensors' own limit
 
@@ -37,15 +38,23 @@ def _read(path: Path) -> Checkpoint:
         start = file.read(64)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER:
         return native.read(path) if has_header(path) else _interpret(read_tensors(path))
-    if start.startswith((b"PK\x03\x04", TORCH_LEGACY)):
-        return _interpret(load_archive(path))
-    if start[:1] == b"\x80":
-        return _interpret(unpickle(path))
+    if holds_pickle(start):
+        return _interpret(load_pickled(path, start))
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise InputError("a web page, not a checkpoint: the download went wrong, fetch the file again")
     if not start:
         raise InputError("empty: fetch it again")
     raise InputError("no checkpoint: give an NVIDIA .pkl, a rosinality .pt or a latentedit .safetensors file")
+
+
+def holds_pickle(start: bytes) -> bool:
+    """Tell by its first bytes whether a file is a pickle or one of torch.save's."""
+    return start.startswith((ZIP, PICKLE))
+
+
+def load_pickled(path: Path, start: bytes) -> object:
+    """Decode such a file: plain values, containers and tensors as they are, everything else as `Call`."""
+    return load_archive(path) if start.startswith((ZIP, TORCH_LEGACY)) else unpickle(path)
 
 
 def _interpret(content: object) -> Checkpoint:
