@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from latentedit.files import replacing
 
 CARD = """\
 # Assessor `omi`
@@ -62,12 +63,8 @@ class DataSource:
 
 def write_card(path: Path, source: DataSource, header: Mapping[str, Any]) -> None:
     """Write the header's figures as a page of Markdown, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(format_card(source, header), encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def format_card(source: DataSource, header: Mapping[str, Any]) -> str:
