@@ -11,6 +11,7 @@ from torch import Tensor
 
 from latentedit.arrays import is_numpy, load_content
 from latentedit.checkpoints import load_checkpoint, load_record
+from latentedit.checkpoints.records import has_header
 from latentedit.checkpoints.zoo import BUNDLED
 from latentedit.cli import arguments, printing
 from latentedit.errors import InputError, about, one_line
@@ -60,7 +61,10 @@ def describe(address: str, generator: Generator | None = None) -> dict[str, Any]
 
 
 def _describe_record(path: Path, generator: Generator | None) -> dict[str, Any]:
-    """Describe one of latentedit's own files."""
+    """Describe a .safetensors file, latentedit's own or a bare state dict."""
+    with about(path):
+        if not has_header(path):
+            return _describe_generator(str(path))
     header = load_record(path)[1]
     if header.get("kind") == "direction":
         return describe_direction(path, generator)

@@ -23,6 +23,13 @@ def test_convert_writes_the_format_that_is_named(run, network, scorable_generato
         assert torch.equal(state[name], tensor)
 
 
+@pytest.mark.parametrize(("out", "target"), [("g.safetensors", "nvidia-safetensors"), ("g.pt", "nvidia-pt")])
+def test_what_is_converted_can_be_inspected(run, network, tmp_path, out, target):
+    done = run("convert", network, tmp_path / out, "--to", target, "--json")
+    facts = run("inspect", tmp_path / out, "--json").facts
+    assert (facts["format"], facts["fingerprint"]) == ("nvidia-state-dict", done.facts["fingerprint"])
+
+
 def test_half_precision_is_another_generator(run, network, tmp_path):
     facts = run("convert", network, tmp_path / "half.safetensors", "--fp16", "--json").facts
     assert facts["fingerprint"] != facts["network"]["fingerprint"]
