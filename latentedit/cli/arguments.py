@@ -56,7 +56,7 @@ def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
     parser.add_argument("--trunc-cutoff", type=int, metavar="N", help="truncate only the first N layers")
     parser.add_argument("--class", dest="class_index", type=int, metavar="C", help="class of a conditional generator")
     parser.add_argument(
-        "--latents", "--projected-w", type=Path, metavar="FILE", help="faces from an .npz with key w, instead of seeds"
+        "--latents", "--projected-w", type=Path, metavar="FILE", help="faces from an .npz, .npy or .pt, not seeds"
     )
     parser.add_argument("--noise-mode", choices=["const", "random", "none"], default="const", help="default: const")
 

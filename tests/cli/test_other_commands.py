@@ -79,7 +79,9 @@ def test_train_generator_writes_a_generator_that_renders(run, tmp_path):
     assert (facts["licence"], facts["channels"]) == ("CC0 1.0", [4, 4])
 
 
-@pytest.mark.parametrize("command", ["apply", "sweep", "condition", "score", "inspect", "directions", "train"])
+@pytest.mark.parametrize(
+    "command", ["apply", "sweep", "condition", "score", "inspect", "convert", "directions", "train"]
+)
 def test_help_opens_with_examples_that_parse(run, command):
     from latentedit.cli.main import build_parser
 
