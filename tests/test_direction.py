@@ -129,3 +129,15 @@ def test_the_published_conditional_boundaries_are_reproduced(shared, conditions)
     published = boundary("age_c_" + "_".join(conditions))
     result = boundary("age").condition_on([boundary(name) for name in conditions])
     assert (result.vector - published.vector).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("layers", [(1, 0), (1, 1), (-1, 0)])
+def test_layers_rise(layers):
+    with pytest.raises(InputError, match="do not rise"):
+        Direction("bad", torch.ones(2, 4), layers)
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
+def test_sigma_is_a_positive_number(sigma):
+    with pytest.raises(InputError, match="no positive number"):
+        Direction("bad", torch.ones(2, 4), (0, 1), sigma=sigma)

@@ -27,7 +27,9 @@ def add_parser(commands: arguments.Commands) -> None:
     showing = arguments.add_command(actions, "show", show, "say how a direction was found and what it does", EXAMPLES)
     showing.add_argument("direction", help="a name of `latentedit directions list`, or a file")
     building = arguments.add_command(actions, "build", build, "find the bundled directions again", EXAMPLES)
-    building.add_argument("--faces", type=int, default=20_000, metavar="N", help="seeds 0 to N-1 (default 20000)")
+    building.add_argument(
+        "--faces", type=arguments.parse_count, default=20_000, metavar="N", help="seeds 0 to N-1 (default 20000)"
+    )
     building.add_argument("--trunc", type=arguments.parse_number, default=0.5, metavar="PSI", help="default 0.5")
     building.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     for action in (listing, showing, building):

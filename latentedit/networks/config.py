@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+MAX_TAPS = 64  # a longer filter is a mistake, or a trap for the memory
+
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -38,6 +40,12 @@ class GeneratorConfig:
                 f"{len(self.channels)} channel widths for {len(self.resolutions)} blocks "
                 f"({self.resolutions[0]} to {self.resolutions[-1]} px): give one a block"
             )
+        if min(self.channels, default=0) < 1:
+            raise ValueError(f"channel widths {list(self.channels)}: each block needs one channel or more")
+        if not 1 <= len(self.resample_filter) <= MAX_TAPS or not 0 < abs(sum(self.resample_filter)) < math.inf:
+            raise ValueError(f"resample_filter: 1 to {MAX_TAPS} finite taps are needed, of non-zero sum")
+        if not 0 < self.lr_multiplier < math.inf or not 0 < (self.conv_clamp or 1) < math.inf:
+            raise ValueError(f"lr_multiplier {self.lr_multiplier} and conv_clamp {self.conv_clamp} must be positive")
 
     @property
     def resolutions(self) -> list[int]:
