@@ -23,7 +23,7 @@ setup(
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=find_packages(include=["latentedit*", "stylegan_ops*", "directions*"]),
     package_data={
         "latentedit": ["py.typed", "assets/*"],
@@ -36,6 +36,7 @@ setup(
         "numpy>=1.26",
         "safetensors",
         "scikit-learn",
+        "scipy",
         "pillow>=10.1",
         "imageio",
         "requests",

@@ -41,6 +41,10 @@ class Direction:
             )
         if not torch.isfinite(self.vector).all() or not self.vector.any():
             raise InputError(f"direction {self.name}: its vector is zero or not finite, make it anew")
+        if list(self.layers) != sorted(set(self.layers)) or self.layers[0] < 0:
+            raise InputError(f"direction {self.name}: its layers {self.layers} do not rise from 0 on, make it anew")
+        if self.sigma is not None and not 0 < self.sigma < math.inf:
+            raise InputError(f"direction {self.name}: its sigma {self.sigma} is no positive number, calibrate it")
         object.__setattr__(self, "vector", self.vector.detach().cpu().double())
 
     @property
@@ -61,16 +65,19 @@ class Direction:
 
     def coordinate(self, ws: Tensor) -> Tensor:
         """Read how far latents lie along the direction, <ws, v> / <v, v>: [..., num_ws, w_dim] -> [...]."""
-        rows = ws[..., list(self.layers), :].double()
-        vector = self.vector.to(ws.device)
-        return (rows * vector).sum(dim=[-2, -1]) / vector.square().sum()
+        rows = ws[..., list(self.layers), :].cpu().double()  # not every GPU has float64
+        return (rows * self.vector).sum(dim=[-2, -1]) / self.vector.square().sum()
 
     def calibrated(self, ws: Tensor) -> Direction:
         """Measure sigma on a population without truncation: ws [N, num_ws, w_dim]."""
         return replace(self, sigma=float(self.coordinate(ws).std()))
 
     def condition_on(
-        self, conditions: Sequence[Direction], per_layer: bool = False, name: str | None = None
+        self,
+        conditions: Sequence[Direction],
+        per_layer: bool = False,
+        name: str | None = None,
+        any_generator: bool = False,
     ) -> Direction:
         """Project off the span of all conditions at once, n - C^T (C C^T)^-1 C n, and normalise.
 
@@ -81,6 +88,9 @@ class Direction:
         """
         if not conditions:
             raise InputError(f"direction {self.name}: no condition to project off, name at least one")
+        if not any_generator:
+            for condition in conditions:
+                check_same_generator(condition.name, condition.generator, self.generator)
         names = [condition.name for condition in conditions]
         vector = self._without(torch.stack([self._aligned(condition) for condition in conditions]), per_layer)
         kept = float(vector.norm() / self.vector.norm())
@@ -89,6 +99,7 @@ class Direction:
         provenance = {
             "method": "subspace projection, " + ("layer by layer" if per_layer else "flattened"),
             "parents": [self.name, *names],
+            "parent_generators": [self.generator, *(condition.generator for condition in conditions)],
             "kept": kept,
             "parent_provenance": self.provenance,
         }
@@ -109,7 +120,6 @@ class Direction:
                 f"direction {condition.name} has width {condition.vector.shape[1]}, "
                 f"{self.name} {self.vector.shape[1]}: they belong to different generators"
             )
-        check_same_generator(condition.name, condition.generator, self.generator)
         row_of = dict(zip(condition.layers, condition.vector, strict=True))
         zero = torch.zeros_like(self.vector[0])
         return torch.stack([row_of.get(layer, zero) for layer in self.layers])

@@ -39,6 +39,8 @@ def edit(
     step = direction.vector[moved] * to_raw(direction, alpha, unit)
     edited = ws.clone()
     edited[..., rows, :] += step.to(ws)
+    if not torch.isfinite(edited).all():
+        raise InputError(f"alpha {alpha:g} along {direction.name} leaves the range of numbers: give a smaller one")
     return edited
 
 
@@ -62,8 +64,10 @@ def _raw_per_unit(direction: Direction, unit: Unit) -> float:
         return 1.0
     if unit == "flat":
         return 1 / direction.norm
+    if unit != "sigma":
+        raise InputError(f"unit {unit!r} is not known: choose one of {', '.join(UNITS)}")
     if not direction.sigma:
-        raise InputError(f"unit sigma: nobody measured sigma of direction {direction.name}, use raw or flat")
+        raise InputError(f"unit sigma: nobody measured sigma of direction {direction.name}, calibrate it or use raw")
     return direction.sigma
 
 

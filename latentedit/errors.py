@@ -34,5 +34,10 @@ def damaged(message: str) -> Iterator[None]:
 
 
 def one_line(error: Exception | str) -> str:
-    """Make the text fit for a terminal: files put line breaks and escape codes into names."""
-    return "".join(char if char.isprintable() else "?" for char in " ".join(str(error).split()))
+    """Bring a message to one line fit for a terminal."""
+    return printable(" ".join(str(error).split()))
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey: files put line breaks and escape codes into names."""
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ from latentedit.arrays import load_content, to_tensor
 from latentedit.errors import InputError, about
 from latentedit.files import replacing
 from latentedit.networks import Generator
+from latentedit.ranges import LARGEST_SEED
 
 
 def sample_z(seeds: Iterable[int], z_dim: int) -> Tensor:
     """Draw everyone's z of each seed, RandomState(seed).randn(1, z_dim): -> [N, z_dim] in float32."""
+    seeds = list(seeds)
+    if not seeds or min(seeds) < 0 or max(seeds) > LARGEST_SEED:
+        raise InputError(f"seeds {seeds[:3]}: give at least one, each from 0 to {LARGEST_SEED}")
     rows = [np.random.RandomState(seed).randn(1, z_dim) for seed in seeds]
     return torch.from_numpy(np.concatenate(rows).astype(np.float32))
 
@@ -35,6 +40,8 @@ def sample(
     psi pulls the rows before `truncation_cutoff` (all by default) towards the mean face: 1 is the
     plain sample, 0 the mean. Each seed is mapped alone, so it gives the same bits in any batch.
     """
+    if not math.isfinite(truncation_psi):
+        raise InputError(f"truncation psi {truncation_psi} is not a finite number: give one such as 0.7")
     device = generator.mapping.w_avg.device
     label = one_hot(generator, class_index).to(device)
     z = sample_z(seeds, generator.config.z_dim).to(device)
@@ -56,20 +63,20 @@ def one_hot(generator: Generator, class_index: int | None) -> Tensor:
     return label
 
 
-def save_latents(path: Path, ws: Tensor, **notes: Any) -> None:
+def save_latents(path: str | Path, ws: Tensor, **notes: Any) -> None:
     """Write ws [N, num_ws, w_dim] as .npz under the key `w`, NVIDIA's --projected-w, with notes beside it."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with replacing(Path(path)) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, w=ws.detach().cpu().float().numpy(), **notes)
 
 
-def load_latents(path: Path, generator: Generator) -> Tensor:
+def load_latents(path: str | Path, generator: Generator) -> Tensor:
     """Load the faces of a file of latents, whatever tool wrote it: -> ws [N, num_ws, w_dim] in float32.
 
     w [N, w_dim] is repeated for every layer. Where a file has two axes, as many rows as the
     generator has layers are one face, as PDillis's tools write it, and not that many faces.
     """
     with about(path):
-        return fit_latents(read_latents(path), generator)
+        return fit_latents(read_latents(Path(path)), generator)
 
 
 def fit_latents(w: Tensor, generator: Generator) -> Tensor:

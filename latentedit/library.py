@@ -186,25 +186,23 @@ def read_direction(path: Path) -> Direction:
         raise InputError(f"{path} holds a {header.get('kind', 'record')}, not a direction: give another file")
     try:
         return _from_header(tensors["vector"], header)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} is no intact direction ({error}): fetch or make it again") from error
 
 
 def _from_header(vector: torch.Tensor, header: dict[str, Any]) -> Direction:
     """Put a direction together from a record, whose header anybody may have written."""
     fields = {key: header[key] for key in ("name", "unit", "sigma", "generator", "provenance")}
-    layers = tuple(int(layer) for layer in header["layers"])
+    fields["sigma"] = None if fields["sigma"] is None else float(fields["sigma"])
     sound = {
         "name": isinstance(fields["name"], str) and fields["name"].isprintable() and "/" not in fields["name"],
         "unit": fields["unit"] in UNITS,
-        "sigma": fields["sigma"] is None or float(fields["sigma"]) > 0,
         "generator": fields["generator"] is None or isinstance(fields["generator"], str),
         "provenance": isinstance(fields["provenance"], dict),
-        "layers": len(set(layers)) == len(layers) and min(layers, default=0) >= 0,
     }
     if wrong := [key for key, is_sound in sound.items() if not is_sound]:
         raise ValueError(f"{wrong[0]} {str(header[wrong[0]])[:40]!r}")
-    return Direction(vector=vector, layers=layers, **fields)
+    return Direction(vector=vector, layers=tuple(int(layer) for layer in header["layers"]), **fields)
 
 
 def check_name(name: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +22,19 @@ def list_images(paths: Iterable[Path]) -> list[Path]:
 
 
 def _list_folder(folder: Path) -> list[Path]:
-    files = [Path(parent, name) for parent, _, names in os.walk(folder, followlinks=True) for name in names]
-    images = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
+    images = sorted(path for path in _walk(folder, set()) if path.suffix.lower() in SUFFIXES)
     if not images:
         raise InputError(f"{folder} holds no image: name a folder with {', '.join(sorted(SUFFIXES))} files")
     return images
+
+
+def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
+    """Yield every file below, through links too, but each folder once."""
+    if folder.resolve() in visited:
+        return
+    visited.add(folder.resolve())
+    for path in sorted(folder.iterdir()):
+        yield from _walk(path, visited) if path.is_dir() else [path]
 
 
 def load_square(path: Path, resolution: int) -> Tensor:
@@ -36,7 +43,7 @@ def load_square(path: Path, resolution: int) -> Tensor:
         with Image.open(path) as image:
             if image.width * image.height > LARGEST:
                 raise InputError(f"{path} has {image.width} x {image.height} pixels: shrink it to {LARGEST:,} at most")
-            rgb = ImageOps.exif_transpose(image).convert("RGB")
+            rgb = _to_rgb(ImageOps.exif_transpose(image))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: check the path") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -47,6 +54,15 @@ def load_square(path: Path, resolution: int) -> Tensor:
     left, top = (rgb.width - side) // 2, (rgb.height - side) // 2
     square = rgb.crop((left, top, left + side, top + side)).resize((resolution, resolution), Image.Resampling.LANCZOS)
     return torch.from_numpy(np.array(square)).permute(2, 0, 1)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Bring any mode to 8-bit RGB: 16-bit greys scaled, transparency laid on white."""
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return image.convert("RGB")
 
 
 def to_images(pixels: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def _parse_ranges(text: str, what: str) -> list[int]:
 
 def _parse_range(part: str, hint: str, mend: str) -> list[int]:
     """Read `7` or `0-3`."""
-    match = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part, re.ASCII)
+    match = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", part, re.ASCII)
     if match is None:
         raise InputError(f"{hint} is not a list of ranges: {mend}")
     first, last = int(match[1]), int(match[2] or match[1])

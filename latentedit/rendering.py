@@ -33,10 +33,13 @@ def render(
     """
     flat = ws.reshape(-1, *ws.shape[-2:])
     starts = tqdm(range(0, len(flat), chunk), desc="rendering", disable=quiet)
-    images = [generator.synthesis(flat[i : i + chunk], noise_mode).clamp(-1, 1) for i in starts]
+    images = [generator.synthesis(flat[i : i + chunk], noise_mode) for i in starts]
     if not images:
         raise InputError("no latents to render: the batch is empty")
     stacked = torch.cat(images)
+    if not torch.isfinite(stacked).all():
+        raise InputError("these latents give no finite image: they lie too far out, or the generator is damaged")
+    stacked = stacked.clamp(-1, 1)
     return stacked.reshape(*ws.shape[:-2], *stacked.shape[1:])
 
 

@@ -150,3 +150,15 @@ def test_directions_of_other_layers_share_what_they_share():
     assert float(cosines([part, apart])[0, 1]) == 0
     with pytest.raises(InputError, match="part has 4, wide has 5"):
         cosines([part, Direction("wide", torch.ones(1, 5), (0,))])
+
+
+@pytest.mark.parametrize("layers", [(1, 0), (1, 1), (-1, 0)])
+def test_layers_rise(layers):
+    with pytest.raises(InputError, match="do not rise"):
+        Direction("bad", torch.ones(2, 4), layers)
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
+def test_sigma_is_a_positive_number(sigma):
+    with pytest.raises(InputError, match="no positive number"):
+        Direction("bad", torch.ones(2, 4), (0, 1), sigma=sigma)

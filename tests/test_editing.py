@@ -82,3 +82,7 @@ def test_what_does_not_fit_is_refused():
         edit(WS, SIDE, 1, unit="sigma")
     with pytest.raises(InputError, match="at least one alpha"):
         sweep(WS, UP, [])
+    with pytest.raises(InputError, match="unit 'miles' is not known"):
+        edit(WS, UP, 1, unit="miles")
+    with pytest.raises(InputError, match="leaves the range of numbers"):
+        edit(WS.float(), UP, 1e39)

@@ -121,3 +121,11 @@ def test_foreign_files_are_refused_without_unpickling(tiny_generator, tmp_path):
     for name in ("pickled.npz", "other.npz", "plain.npy", "text.npz", "absent.npz"):
         with pytest.raises(InputError, match=name):
             load_latents(tmp_path / name, tiny_generator)
+
+
+def test_what_is_no_seed_or_psi_is_refused(tiny_generator):
+    for seeds in ([], [-1], [2**32]):
+        with pytest.raises(InputError, match="give at least one"):
+            sample(tiny_generator, seeds)
+    with pytest.raises(InputError, match="psi nan"):
+        sample(tiny_generator, [0], truncation_psi=float("nan"))

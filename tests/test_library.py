@@ -95,6 +95,7 @@ def test_a_name_must_be_fit_for_a_file(tiny_generator, tiny_direction, name):
         {"unit": "metres"},
         {"sigma": -1},
         {"sigma": "much"},
+        {"sigma": 10**400},
         {"generator": 5},
         {"provenance": []},
         {"layers": [0, 0, 1, 2, 3, 4]},

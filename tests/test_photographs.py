@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -30,6 +31,19 @@ def test_a_turned_photograph_is_read_upright(tmp_path):
 def test_every_mode_becomes_rgb(tmp_path, mode):
     Image.new(mode, (9, 9)).save(tmp_path / ("face.jpg" if mode == "CMYK" else "face.png"))
     assert load_square(next(tmp_path.iterdir()), 8).shape == (3, 8, 8)
+
+
+def test_sixteen_bits_are_scaled_and_transparency_is_white(tmp_path):
+    Image.fromarray(np.full((8, 8), 32896, dtype=np.uint16)).save(tmp_path / "deep.png")
+    assert load_square(tmp_path / "deep.png", 8).unique().tolist() == [128]
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert load_square(tmp_path / "clear.png", 8).unique().tolist() == [255]
+
+
+def test_a_link_in_a_circle_is_followed_once(tmp_path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert [path.name for path in list_images([tmp_path])] == ["a.png"]
 
 
 def test_pixels_span_the_range_of_renderings():

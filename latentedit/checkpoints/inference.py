@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from latentedit.errors import InputError
-from latentedit.networks import GeneratorConfig, StyleGAN3Config
+from latentedit.networks import MAX_TAPS, GeneratorConfig, StyleGAN3Config
 from stylegan_ops import setup_filter
 
 TRAINING = ("lr_multiplier", "w_avg_beta", "conv_clamp")
@@ -29,7 +29,6 @@ TUNING = {  # the settings that neither shapes nor names tell
         "lrelu_upsampling",
     ),
 }
-MAX_TAPS = 64  # a longer filter is a trap for the memory
 
 
 def infer_config(state: Mapping[str, Tensor]) -> GeneratorConfig:

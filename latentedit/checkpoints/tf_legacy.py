@@ -12,11 +12,11 @@ from torch import Tensor
 
 from latentedit.checkpoints.checkpoint import Checkpoint, build_generator
 from latentedit.checkpoints.inert import Network
-from latentedit.checkpoints.inference import MAX_TAPS, infer_config
+from latentedit.checkpoints.inference import infer_config
 from latentedit.checkpoints.nvidia import reconcile, require_supported
 from latentedit.checkpoints.unpickler import rebuild_array, rebuild_number
 from latentedit.errors import InputError
-from latentedit.networks import GeneratorConfig
+from latentedit.networks import MAX_TAPS, GeneratorConfig
 
 VERSIONS = (2, 3, 4)
 SETTINGS = {  # TensorFlow's keyword arguments: what stylegan2-ada-pytorch calls them

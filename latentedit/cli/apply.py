@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
             "direction": printing.describe_direction(direction),
             "alpha": convert_alpha(direction, args.alpha, args.unit),
             "layers": format_ranges(layers),
-            "truncation_psi": args.trunc if args.latents is None else None,
+            "flags": arguments.describe_flags(args),
             "scorer": scorer.name if scorer else None,
             "faces": faces,
         }

@@ -21,6 +21,7 @@ from latentedit.scoring import Scorer
 
 Commands = Any  # argparse's own type for sub-parsers is private
 T = TypeVar("T")
+DEFAULT_PSI = 0.7
 
 
 def add_command(
@@ -52,7 +53,14 @@ def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
         "--seeds", type=_as_argument(parse_seeds), metavar="S", help=f"seeds of faces, such as 0-3,7 (default {seeds})"
     )
     parser.set_defaults(default_seeds=seeds)
-    parser.add_argument("--trunc", type=parse_number, default=0.7, metavar="PSI", help="truncation psi (default 0.7)")
+    parser.add_argument(
+        "--trunc",
+        "--truncation",
+        "--psi",
+        type=parse_number,
+        metavar="PSI",
+        help=f"truncation psi of seeds (default {DEFAULT_PSI})",
+    )
     parser.add_argument("--trunc-cutoff", type=int, metavar="N", help="truncate only the first N layers")
     parser.add_argument("--class", dest="class_index", type=int, metavar="C", help="class of a conditional generator")
     parser.add_argument(
@@ -65,7 +73,13 @@ def add_direction(parser: argparse.ArgumentParser) -> None:
     """Add the direction, and how an edit along it is meant."""
     parser.add_argument("--direction", required=True, help="a name of `latentedit directions list`, or a file")
     parser.add_argument(
-        "--layers", "--styles", default="all", metavar="L", help="all, coarse, middle, fine or such as 4-7 (inclusive)"
+        "--layers",
+        "--styles",
+        "--manipulate-layers",
+        "-L",
+        default="all",
+        metavar="L",
+        help="all, coarse, middle, fine or such as 4-7 (inclusive)",
     )
     parser.add_argument(
         "--unit",
@@ -119,15 +133,18 @@ def open_network(args: argparse.Namespace) -> Checkpoint:
 
 def open_faces(args: argparse.Namespace, checkpoint: Checkpoint) -> tuple[Tensor, list[str]]:
     """Make the latents that the arguments choose: -> ws [N, num_ws, w_dim] and a name for each face."""
-    if args.latents is not None and args.seeds is not None:
-        raise InputError("--seeds and --latents both choose the faces: give one of them")
     if args.latents is not None:
+        for flag in ("seeds", "trunc", "trunc_cutoff", "class_index"):
+            if getattr(args, flag) is not None:
+                name = flag.removesuffix("_index").replace("_", "-")
+                raise InputError(f"--{name} and --latents: latents are taken as they are, give one of them")
         ws = load_latents(args.latents, checkpoint.generator)
         return ws, [f"{args.latents.stem}-{i:04d}" for i in range(len(ws))]
     seeds = args.seeds or parse_seeds(args.default_seeds)
     if args.trunc_cutoff is not None and args.trunc_cutoff < 0:
         raise InputError(f"--trunc-cutoff {args.trunc_cutoff}: give a number of layers, 0 or more")
-    ws = sample(checkpoint.generator, seeds, args.trunc, args.trunc_cutoff, args.class_index)
+    psi = DEFAULT_PSI if args.trunc is None else args.trunc
+    ws = sample(checkpoint.generator, seeds, psi, args.trunc_cutoff, args.class_index)
     return ws, [f"seed{seed:04d}" for seed in seeds]
 
 
@@ -146,3 +163,29 @@ def open_direction(args: argparse.Namespace, checkpoint: Checkpoint) -> tuple[Di
 def open_scorer(args: argparse.Namespace) -> Scorer | None:
     """Load the scorer, or none."""
     return None if args.scorer == "none" else load_scorer(args.scorer)
+
+
+def parse_count(text: str) -> int:
+    """Read a whole number from 1 on."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def parse_seed(text: str) -> int:
+    """Read one seed."""
+    return _as_argument(parse_seeds)(text)[0]
+
+
+def parse_positive(text: str) -> float:
+    """Read a finite number above zero."""
+    number = parse_number(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
+    return number
+
+
+def describe_flags(args: argparse.Namespace) -> dict[str, Any]:
+    """List every flag as it was given or defaulted, fit for run.json."""
+    flags = {flag: value for flag, value in sorted(vars(args).items()) if flag not in ("run", "default_seeds")}
+    return {flag: str(value) if isinstance(value, Path) else value for flag, value in flags.items()}

@@ -25,6 +25,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument("--name", required=True, help="the new direction's name")
     parser.add_argument("--per-layer", action="store_true", help="layer by layer instead of flattened (same in W)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write this .safetensors, not to your own library")
+    parser.add_argument("--class", dest="class_index", type=int, metavar="C", help="class of a conditional generator")
     parser.add_argument("--any-generator", action="store_true", help="take directions of another generator too")
     arguments.add_network(parser)
     arguments.add_output(parser, outdir=None)
@@ -36,9 +37,9 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = arguments.open_network(args)
     names = [args.direction, *args.without]
     direction, *others = (load_direction(name, checkpoint.generator, args.any_generator) for name in names)
-    if args.any_generator:
-        direction, *others = (replace(d, generator=checkpoint.fingerprint) for d in (direction, *others))
-    conditioned = calibrate(direction.condition_on(others, args.per_layer, args.name), checkpoint.generator)
+    projected = direction.condition_on(others, args.per_layer, args.name, args.any_generator)
+    measured = calibrate(projected, checkpoint.generator, args.class_index)
+    conditioned = replace(measured, generator=checkpoint.fingerprint)
     if args.out is None:
         path = store_direction(conditioned, checkpoint.fingerprint)
     else:

@@ -56,7 +56,9 @@ def add_parser(commands: arguments.Commands) -> None:
     showing = arguments.add_command(actions, "show", show, "say how a direction was found and what it does", EXAMPLES)
     showing.add_argument("direction", help="a name of `latentedit directions list`, or a file")
     building = arguments.add_command(actions, "build", build, "find the bundled directions again", EXAMPLES)
-    building.add_argument("--faces", type=int, default=20_000, metavar="N", help="seeds 0 to N-1 (default 20000)")
+    building.add_argument(
+        "--faces", type=arguments.parse_count, default=20_000, metavar="N", help="seeds 0 to N-1 (default 20000)"
+    )
     building.add_argument("--trunc", type=arguments.parse_number, default=0.5, metavar="PSI", help="default 0.5")
     building.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     for action in (listing, showing, building):
@@ -75,6 +77,7 @@ def _add_import(actions: arguments.Commands) -> argparse.ArgumentParser:
     )
     parser.add_argument("file", help="of InterFaceGAN, e4e, GANSpace, rosinality, ...; FILE:INDEX where it holds many")
     parser.add_argument("--name", help="the name it gets (default: the file's)")
+    parser.add_argument("--class", dest="class_index", type=int, metavar="C", help="class of a conditional generator")
     return parser
 
 
@@ -135,7 +138,7 @@ def import_file(args: argparse.Namespace) -> None:
         )
     direction = replace(direction, name=check_name(args.name or direction.name), generator=owner)
     if checkpoint and direction.sigma is None:
-        direction = calibrate(direction, checkpoint.generator)
+        direction = calibrate(direction, checkpoint.generator, args.class_index)
     path = store_direction(direction, owner)
     facts = describe_direction(path)
     printing.announce(args, facts, [*fact_lines(facts), f"written    {path}"])

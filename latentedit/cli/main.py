@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -31,8 +33,7 @@ def build_parser() -> Parser:
     """Make the parser of all commands."""
     parser = Parser(
         prog="latentedit",
-        description="Edit faces in the latent space of StyleGAN, and prove what the edit did.",
-        epilog=EXAMPLES,
+        description=f"Edit faces in the latent space of StyleGAN, and prove what the edit did.\n\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -45,9 +46,15 @@ def build_parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for a mistake of the user's, 130 for an interrupt."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name may hold letters that the terminal has not
     parsed = build_parser().parse_args(arguments)
     try:
         parsed.run(parsed)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (InputError, OSError) as error:
         print(f"latentedit {parsed.command}: {one_line(error)}", file=sys.stderr)
         return 2

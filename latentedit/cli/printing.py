@@ -9,6 +9,7 @@ from typing import Any
 
 from latentedit.checkpoints import Checkpoint
 from latentedit.direction import Direction, Unit
+from latentedit.errors import printable
 
 
 def announce(args: argparse.Namespace, facts: Any, lines: Sequence[str]) -> None:
@@ -16,7 +17,7 @@ def announce(args: argparse.Namespace, facts: Any, lines: Sequence[str]) -> None
     if args.json:
         print(json.dumps(facts, indent=2))
     elif not args.quiet:
-        print("\n".join(lines))
+        print("\n".join(map(printable, lines)))
 
 
 def describe_network(name: str, checkpoint: Checkpoint) -> dict[str, Any]:

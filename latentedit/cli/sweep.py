@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from latentedit.cli import arguments, printing
-from latentedit.direction import Direction
+from latentedit.direction import Direction, Unit
 from latentedit.editing import convert_alpha, sweep
 from latentedit.errors import InputError
 from latentedit.ranges import format_ranges
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
             "direction": printing.describe_direction(direction),
             "alphas": [convert_alpha(direction, alpha, args.unit) for alpha in alphas],
             "layers": format_ranges(layers),
-            "truncation_psi": args.trunc if args.latents is None else None,
+            "flags": arguments.describe_flags(args),
             "scorer": scorer.name if scorer else None,
             "faces": names,
             "scores": None if scores is None else scores.tolist(),
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
         write_run(folder, **facts)
     lines = [
         printing.network_line(args.network, checkpoint),
-        *_edges(direction, alphas, args),
+        *_edges(direction, alphas, args.unit, format_ranges(layers)),
         *_score_table(names, labels, scores),
         f"written    {args.outdir / 'sweep.png'}" + (", scores.csv" if scores is not None else "") + " and run.json",
     ]
@@ -82,12 +82,10 @@ def _choose_alphas(start: float, end: float, steps: int) -> list[float]:
     return [float(f"{alpha:.6g}") for alpha in np.linspace(start, end, steps)]
 
 
-def _edges(direction: Direction, alphas: list[float], args: argparse.Namespace) -> list[str]:
+def _edges(direction: Direction, alphas: list[float], unit: Unit | None, layers: str) -> list[str]:
     """Write the first and last alpha in every unit."""
-    return [
-        printing.alpha_line(direction, convert_alpha(direction, alpha, args.unit), args.layers)
-        for alpha in (alphas[0], alphas[-1])
-    ]
+    ends = (alphas[0], alphas[-1])
+    return [printing.alpha_line(direction, convert_alpha(direction, alpha, unit), layers) for alpha in ends]
 
 
 def _score_table(names: list[str], labels: list[str], scores: Tensor | None) -> list[str]:
@@ -100,7 +98,7 @@ def _score_table(names: list[str], labels: list[str], scores: Tensor | None) -> 
 
 def _write_scores(path: Path, names: list[str], alphas: list[float], scores: Tensor) -> None:
     """Write scores.csv: face, alpha, score."""
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["face", "alpha", "score"])
         for name, row in zip(names, scores.tolist(), strict=True):

@@ -34,16 +34,30 @@ def _add_generator(actions: arguments.Commands) -> None:
         actions, "generator", train_generator_command, "train a small StyleGAN2; repeat the command to go on", EXAMPLES
     )
     parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="folders of aligned faces")
-    parser.add_argument("--images", type=int, default=100_000, metavar="N", help="images to show it (default 100000)")
-    parser.add_argument("--snap", type=int, default=8_000, metavar="N", help="save every N images (default 8000)")
-    parser.add_argument("--resolution", type=int, default=64, metavar="R", help="side in pixels (default 64)")
-    parser.add_argument("--cbase", type=int, default=2048, metavar="N", help="channels times side (default 2048)")
-    parser.add_argument("--cmax", type=int, default=256, metavar="N", help="most channels of a layer (default 256)")
-    parser.add_argument("--batch", type=int, default=defaults.batch, help=f"default {defaults.batch}")
-    parser.add_argument("--lr", type=float, default=defaults.learning_rate, help="learning rate (default 0.0025)")
-    parser.add_argument("--gamma", type=float, default=defaults.r1_gamma, help=f"of R1 (default {defaults.r1_gamma})")
+    parser.add_argument(
+        "--images", type=arguments.parse_count, default=100_000, metavar="N", help="images to show it (default 100000)"
+    )
+    parser.add_argument(
+        "--snap", type=arguments.parse_count, default=8_000, metavar="N", help="save every N images (default 8000)"
+    )
+    parser.add_argument(
+        "--resolution", type=arguments.parse_count, default=64, metavar="R", help="side in pixels (default 64)"
+    )
+    parser.add_argument(
+        "--cbase", type=arguments.parse_count, default=2048, metavar="N", help="channels times side (default 2048)"
+    )
+    parser.add_argument(
+        "--cmax", type=arguments.parse_count, default=256, metavar="N", help="most channels of a layer (default 256)"
+    )
+    parser.add_argument("--batch", type=arguments.parse_count, default=defaults.batch, help=f"default {defaults.batch}")
+    parser.add_argument(
+        "--lr", type=arguments.parse_positive, default=defaults.learning_rate, help="learning rate (default 0.0025)"
+    )
+    parser.add_argument(
+        "--gamma", type=arguments.parse_positive, default=defaults.r1_gamma, help=f"of R1 (default {defaults.r1_gamma})"
+    )
     parser.add_argument("--precision", choices=["bf16", "fp32"], default=defaults.precision, help="default bf16")
-    parser.add_argument("--seed", type=int, default=defaults.seed, help="default 0")
+    parser.add_argument("--seed", type=arguments.parse_seed, default=defaults.seed, help="default 0")
     parser.add_argument("--source", default="", help="what it was trained on, for the file's header")
     parser.add_argument("--licence", default="", help="the licence of the weights, for the file's header")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="default: auto")
@@ -74,7 +88,7 @@ def _add_assessor(actions: arguments.Commands) -> None:
     parser = arguments.add_command(actions, "assessor", train_assessor_command, "train the assessor omi", EXAMPLES)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="attribute_means.csv and images/")
     parser.add_argument("--out", type=Path, default=Path("omi.safetensors"), help="default omi.safetensors")
-    parser.add_argument("--seed", type=int, default=0, help="deals the folds (default 0)")
+    parser.add_argument("--seed", type=arguments.parse_seed, default=0, help="deals the folds (default 0)")
     arguments.add_output(parser, outdir=None)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from latentedit.checkpoints import fingerprint
@@ -28,6 +29,7 @@ def discover(
     method: str = "logistic",
     name: str = "direction",
     provenance: Mapping[str, Any] | None = None,
+    class_index: int | None = None,
 ) -> Direction:
     """Find the direction in W along which scores rise: ws [N, num_ws, w_dim], scores [N] -> Direction.
 
@@ -40,8 +42,12 @@ def discover(
         raise InputError(f"ws {list(ws.shape)} and scores {list(scores.shape)}: [N, num_ws, w_dim] and [N], N >= 20")
     if scores.min() == scores.max():
         raise InputError(f"all {len(scores)} scores are {float(scores[0]):g}: no direction can be found from them")
-    w = ws[:, 0].double().cpu().numpy()
-    normal, figures = METHODS[method](w, scores.double().cpu().numpy(), generator.config.num_ws)
+    if not torch.isfinite(scores).all() or not torch.isfinite(ws).all():
+        raise InputError("a score or a latent is not finite: leave those faces out")
+    if not torch.equal(ws, ws[:, :1].expand_as(ws)):
+        raise InputError("the rows of some ws differ (W+, or truncated up to a cutoff): give latents in W")
+    w = ws[:, 0].cpu().double().numpy()
+    normal, figures = METHODS[method](w, scores.cpu().double().numpy(), generator.config.num_ws)
     num_ws = generator.config.num_ws
     direction = Direction(
         name,
@@ -51,9 +57,9 @@ def discover(
         generator=fingerprint(generator),
         provenance={"method": method, "date": datetime.date.today().isoformat(), **figures, **(provenance or {})},
     )
-    return calibrate(direction.normalized(), generator)
+    return calibrate(direction.normalized(), generator, class_index)
 
 
-def calibrate(direction: Direction, generator: Generator) -> Direction:
-    """Measure the direction's sigma on the generator's population."""
-    return direction.calibrated(sample(generator, POPULATION_SEEDS))
+def calibrate(direction: Direction, generator: Generator, class_index: int | None = None) -> Direction:
+    """Measure the direction's sigma on the generator's population, of one class where it is conditional."""
+    return direction.calibrated(sample(generator, POPULATION_SEEDS, class_index=class_index))

@@ -1,5 +1,6 @@
 """The networks that hold learned weights, under the names that checkpoints use."""
 
+from latentedit.networks.config import MAX_TAPS as MAX_TAPS
 from latentedit.networks.config import AnyConfig as AnyConfig
 from latentedit.networks.config import GeneratorConfig as GeneratorConfig
 from latentedit.networks.config import StyleGAN3Config as StyleGAN3Config

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Self
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+MAX_TAPS = 64  # a longer filter is a mistake, or a trap for the memory
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,10 @@ class NetworkConfig:
         log2 = math.log2(self.img_resolution) if self.img_resolution >= 4 else 0.0
         if log2 < 2 or log2 != int(log2):
             raise ValueError(f"img_resolution {self.img_resolution} is not a power of two from 4 on")
+        if min(self.channels, default=1) < 1:
+            raise ValueError(f"channel widths {list(self.channels)[:20]}: each needs one channel or more")
+        if not 0 < self.lr_multiplier < math.inf or not 0 < (self.conv_clamp or 1) < math.inf:
+            raise ValueError(f"lr_multiplier {self.lr_multiplier} and conv_clamp {self.conv_clamp} must be positive")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and lists, fit for JSON."""
@@ -66,6 +69,8 @@ class GeneratorConfig(NetworkConfig):
                 f"{len(self.channels)} channel widths for {len(self.resolutions)} blocks "
                 f"({self.resolutions[0]} to {self.resolutions[-1]} px): give one a block"
             )
+        if not 1 <= len(self.resample_filter) <= MAX_TAPS or not 0 < abs(sum(self.resample_filter)) < math.inf:
+            raise ValueError(f"resample_filter: 1 to {MAX_TAPS} finite taps are needed, of non-zero sum")
 
     @property
     def resolutions(self) -> list[int]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.checkpoints import load_generator_file, save_generator
-from latentedit.errors import InputError
+from latentedit.checkpoints.archive import load_archive
+from latentedit.errors import InputError, about
 from latentedit.files import replacing
 from latentedit.networks import Generator, GeneratorConfig, block_channels
 from latentedit.rendering import image_grid, render
@@ -68,7 +71,7 @@ def resume(state_path: Path, config: GeneratorConfig, settings: Settings, device
     """Set up a training, going on from the state file where there is one."""
     training = Training(config, settings, device)
     if state_path.exists():
-        state = torch.load(state_path, map_location="cpu", weights_only=True)
+        state = load_state(state_path)
         record = json.loads(state["record"])
         earlier = replace(Settings(**record["settings"]), learning_rate=settings.learning_rate)  # this one may change
         if GeneratorConfig.from_dict(record["config"]) != config or earlier != settings:
@@ -77,9 +80,18 @@ def resume(state_path: Path, config: GeneratorConfig, settings: Settings, device
     return training
 
 
+def load_state(path: Path) -> dict[str, Any]:
+    """Read what `save_state` wrote."""
+    with about(path):
+        state = load_archive(path)
+        if not isinstance(state, dict) or "record" not in state:
+            raise InputError("no state of a training: move it away or name another --outdir")
+        return state
+
+
 def export_generator(state_path: Path, out: Path, source: str, licence: str | None) -> str:
     """Write the averaged weights of a training's state as a float16 checkpoint; return its fingerprint."""
-    state = torch.load(state_path, map_location="cpu", weights_only=True)
+    state = load_state(state_path)
     record = json.loads(state["record"])
     generator = Generator(GeneratorConfig.from_dict(record["config"]))
     generator.load_state_dict(state["average"])
@@ -102,8 +114,10 @@ def _steps(training: Training, images: Tensor, num_images: int, quiet: bool) -> 
 
 def save_state(training: Training, path: Path) -> None:
     """Write the training's state, whole or not at all."""
-    with replacing(path) as temporary:
-        torch.save(training.state_dict(), temporary)
+    content = io.BytesIO()  # torch.save into a file reports a full disk as an internal error
+    torch.save(training.state_dict(), content)
+    with about(path), replacing(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def write_snapshot(training: Training, outdir: Path, losses: dict[str, float]) -> None:

@@ -116,7 +116,10 @@ def change_header(path: Path, change: Callable[[dict[str, Any]], object]) -> Non
         (lambda header: header["config"].update(channels=[10**9, 5, 4]), "contradicts its tensors"),
         (lambda header: header["config"].update(num_mapping_layers=10**12), "contradicts its tensors"),
         (lambda header: header["config"].update(layer_features=10**12), "the other tensors ask for|cannot be built"),
-        (lambda header: header["config"].update(lr_multiplier="fast"), "cannot be built"),
+        (lambda header: header["config"].update(lr_multiplier="fast"), "its config is none"),
+        (lambda header: header["config"].update(conv_clamp=-1), "must be positive"),
+        (lambda header: header["config"].update(resample_filter=[]), "1 to 64 finite taps"),
+        (lambda header: header["config"].update(resample_filter=[1] * 6000), "1 to 64 finite taps"),
     ],
 )
 def test_header_that_lies(

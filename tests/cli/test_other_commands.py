@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from latentedit.direction import cosine
-from latentedit.library import load_direction, read_direction
+from latentedit.direction import Direction, cosine
+from latentedit.library import load_direction, read_direction, save_direction
 
 
 def test_condition_stores_an_orthogonal_direction_under_its_name(run, network, scorable_generator):
@@ -100,3 +101,15 @@ def test_help_opens_with_examples_that_parse(run, command):
             )
         ]
         build_parser().parse_args(words)
+
+
+def test_the_help_of_all_opens_with_examples(run):
+    text = run("--help").out
+    assert text.index("latentedit apply --direction") < text.index("options:")
+
+
+def test_escape_codes_of_a_file_do_not_reach_the_terminal(run, tmp_path):
+    row = torch.ones(8, 16)
+    hostile = Direction("up", row, tuple(range(8)), sigma=1.0, provenance={"method": "\x1b[2J"})
+    save_direction(hostile, tmp_path / "hostile.safetensors")
+    assert "\x1b" not in run("inspect", tmp_path / "hostile.safetensors").out

@@ -46,3 +46,7 @@ def test_what_cannot_be_learned_from_is_refused(tiny_generator, linear_world):
         discover(tiny_generator, ws, torch.ones(len(ws)))
     with pytest.raises(InputError, match="N >= 20"):
         discover(tiny_generator, ws[:5], scores[:5])
+    with pytest.raises(InputError, match="not finite"):
+        discover(tiny_generator, ws, torch.where(torch.arange(len(ws)) == 3, torch.nan, scores))
+    with pytest.raises(InputError, match="rows of some ws differ"):
+        discover(tiny_generator, ws + torch.arange(6)[:, None], scores)
