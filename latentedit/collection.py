@@ -13,7 +13,7 @@ from latentedit.checkpoints import fingerprint
 from latentedit.direction import Direction
 from latentedit.discovery import calibrate, discover
 from latentedit.evaluation import measure_effects, rate_population
-from latentedit.files import replacing
+from latentedit.files import staged
 from latentedit.latents import sample
 from latentedit.library import SUFFIX, save_direction
 from latentedit.networks import Generator
@@ -97,12 +97,11 @@ def _measured(
 
 def write_collection(collection: Mapping[str, Direction], folder: Path, generator: str) -> None:
     """Write the directions' files and the index that says whose they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, direction in collection.items():
-        save_direction(direction, folder / f"{name}{SUFFIX}")
     index = {"generator": generator, "directions": {name: _summary(name) for name in collection}}
-    with replacing(folder / "index.json") as temporary:
-        temporary.write_text(json.dumps(index, indent=2) + "\n")
+    with staged(folder) as stage:
+        for name, direction in collection.items():
+            save_direction(direction, stage / f"{name}{SUFFIX}")
+        (stage / "index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
 def _summary(name: str) -> str:

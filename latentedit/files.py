@@ -1,11 +1,15 @@
-"""Writing a file whole or not at all."""
+"""Writing files whole or not at all, alone or together."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from latentedit.errors import InputError
 
 
 @contextmanager
@@ -17,3 +21,33 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def staged(outdir: Path) -> Iterator[Path]:
+    """Yield an empty folder whose files move into `outdir` at the end, or vanish if an error is raised."""
+    missing = [folder for folder in (outdir, *outdir.parents) if not folder.exists()]
+    try:
+        outdir.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".latentedit-", dir=outdir))
+        try:
+            yield stage
+            _move(sorted(stage.iterdir()), outdir)
+            missing = []
+        finally:
+            shutil.rmtree(stage)
+    except OSError as error:
+        raise InputError(f"{outdir} can't be written ({error.strerror}): mend that or name another folder") from error
+    finally:
+        for folder in missing:  # the ones made above, innermost first
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _move(files: list[Path], outdir: Path) -> None:
+    """Move files into a folder, over older files of the same names but never over a folder."""
+    for file in files:
+        if (outdir / file.name).is_dir():
+            raise InputError(f"{outdir / file.name} is a folder: move it away or name another --outdir")
+    for file in files:
+        os.replace(file, outdir / file.name)

@@ -1,6 +1,7 @@
 import pytest
 
-from latentedit.files import replacing
+from latentedit.errors import InputError
+from latentedit.files import replacing, staged
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):
@@ -21,3 +22,39 @@ def test_an_error_keeps_the_old_file_and_nothing_else(tmp_path):
     with pytest.raises(OSError, match="No space"):
         fail()
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
+
+
+def test_files_appear_together_at_the_end(tmp_path):
+    with staged(tmp_path / "a" / "b") as folder:
+        (folder / "one").write_text("1")
+        assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == [folder.name]
+        (folder / "two").write_text("2")
+    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == ["one", "two"]
+
+
+def test_an_error_leaves_nothing_and_keeps_what_was_there(tmp_path):
+    (tmp_path / "old").write_text("old")
+
+    def fail(outdir):
+        with staged(outdir) as folder:
+            (folder / "old").write_text("new")
+            raise OSError(28, "No space left on device")
+
+    for outdir in (tmp_path, tmp_path / "new" / "deep"):
+        with pytest.raises(InputError, match=f"{outdir} can't be written \\(No space"):
+            fail(outdir)
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert (tmp_path / "old").read_text() == "old"
+
+
+def test_a_folder_in_the_way_stops_every_file(tmp_path):
+    (tmp_path / "two").mkdir()
+
+    def write():
+        with staged(tmp_path) as folder:
+            (folder / "one").write_text("1")
+            (folder / "two").write_text("2")
+
+    with pytest.raises(InputError, match="two is a folder"):
+        write()
+    assert [path.name for path in tmp_path.iterdir()] == ["two"]

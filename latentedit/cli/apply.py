@@ -12,10 +12,11 @@ from torch import Tensor
 from latentedit.cli import arguments, printing
 from latentedit.direction import Direction
 from latentedit.editing import convert_alpha, edit
+from latentedit.files import staged
 from latentedit.latents import save_latents
 from latentedit.ranges import format_ranges
 from latentedit.rendering import image_grid, render, to_pil
-from latentedit.reporting import staged, write_run
+from latentedit.reporting import write_run
 from latentedit.scoring import Scorer, score
 
 EXAMPLES = """\

@@ -13,9 +13,10 @@ from latentedit.cli import arguments, printing
 from latentedit.direction import Direction, Unit
 from latentedit.editing import convert_alpha, sweep
 from latentedit.errors import InputError
+from latentedit.files import staged
 from latentedit.ranges import format_ranges
 from latentedit.rendering import image_grid, render
-from latentedit.reporting import staged, write_run
+from latentedit.reporting import write_run
 from latentedit.scoring import score
 
 EXAMPLES = """\
