@@ -16,6 +16,7 @@ from latentedit.direction import Direction as Direction
 from latentedit.direction import cosine as cosine
 from latentedit.discovery import calibrate as calibrate
 from latentedit.discovery import discover as discover
+from latentedit.discovery import discover_by_gradient as discover_by_gradient
 from latentedit.editing import Sweep as Sweep
 from latentedit.editing import convert_alpha as convert_alpha
 from latentedit.editing import edit as edit

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from latentedit.checkpoints import fingerprint
 from latentedit.direction import Direction
-from latentedit.discovery import calibrate, discover
+from latentedit.discovery import calibrate, discover, discover_by_gradient
 from latentedit.evaluation import measure_effects, rate_population
 from latentedit.files import staged
 from latentedit.latents import sample
 from latentedit.library import SUFFIX, save_direction
 from latentedit.networks import Generator
-from latentedit.predictors import Assessor
+from latentedit.predictors import Assessor, AttributeScorer
 
 FOUND = {  # direction: the attribute whose ratings it follows
     "w_sq": "memorable",
@@ -29,38 +29,47 @@ FOUND = {  # direction: the attribute whose ratings it follows
 }
 CONDITIONED = {  # direction: its parent and what it is projected off
     "cond_smile": ("w_sq", ("smile",)),
-    "cond_traits": ("w_sq", ("smile", "age", "gender", "typical", "attractive")),
+    "cond_age": ("w_sq", ("age",)),
+    "cond_gender": ("w_sq", ("gender",)),
+    "cond_typical": ("w_sq", ("typical",)),
+    "cond_attractive": ("w_sq", ("attractive",)),
+    "cond_traits": ("w_sq", ("smile", "age", "gender", "attractive")),
 }
+PAPER_PSI = 0.5  # w_sq follows the memorability paper: logistic regression on faces near the mean
+FITTED = {"w_sq": PAPER_PSI, "typical": 1.0}  # by logistic regression, at which truncation; the others by gradient
+NUM_GRADIENTS = 512
 HELD_OUT_SEEDS = range(2_000_000, 2_000_064)  # faces that no direction was found on
 TRUNCATION_PSI = 0.7  # of the faces that effects are measured on, as the commands render them
 
 
 def build_collection(
-    generator: Generator,
-    assessor: Assessor,
-    folder: Path,
-    num_faces: int,
-    truncation_psi: float = 0.5,
-    quiet: bool = True,
+    generator: Generator, assessor: Assessor, folder: Path, num_faces: int, quiet: bool = True
 ) -> dict[str, Direction]:
     """Find, condition, measure and write every direction of the collection; return them by name.
 
-    `num_faces` seeds from 0 on are sampled at `truncation_psi`, as the memorability paper does.
+    `num_faces` is how many faces a logistic regression sees, seeds from 0 on.
     """
-    ws = sample(generator, range(num_faces), truncation_psi)
-    ratings = rate_population(generator, assessor, ws, quiet=quiet)
-    scores = {name: ratings[:, assessor.attributes.index(attribute)] for name, attribute in FOUND.items()}
-    settings = {"seeds": f"0-{num_faces - 1}", "truncation_psi": truncation_psi}
-    collection = {
-        name: discover(generator, ws, s, name=name, provenance={**settings, "scorer": f"{assessor.name}:{FOUND[name]}"})
-        for name, s in scores.items()
-    }
+    collection = {name: _find(generator, assessor, name, num_faces, quiet) for name in FOUND}
     for name, (parent, conditions) in CONDITIONED.items():
         others = [collection[condition] for condition in conditions]
         collection[name] = calibrate(collection[parent].condition_on(others, name=name), generator)
     measured = measure_collection(generator, assessor, collection, population_sd(generator, assessor))
     write_collection(measured, folder, fingerprint(generator))
     return measured
+
+
+def _find(generator: Generator, assessor: Assessor, name: str, num_faces: int, quiet: bool) -> Direction:
+    """Find one direction from the ratings of its attribute."""
+    scorer = AttributeScorer(assessor, FOUND[name])
+    if name not in FITTED:
+        ws = sample(generator, range(NUM_GRADIENTS))
+        settings = {"seeds": f"0-{NUM_GRADIENTS - 1}", "truncation_psi": 1.0}
+        return discover_by_gradient(generator, ws, scorer, name, settings, quiet=quiet)
+    ws = sample(generator, range(num_faces), FITTED[name])
+    ratings = rate_population(generator, assessor, ws, quiet=quiet)
+    settings = {"seeds": f"0-{num_faces - 1}", "truncation_psi": FITTED[name], "scorer": scorer.name}
+    scores = ratings[:, assessor.attributes.index(FOUND[name])]
+    return discover(generator, ws, scores, name=name, provenance=settings)
 
 
 def population_sd(generator: Generator, assessor: Assessor, num_faces: int = 1024) -> dict[str, float]:

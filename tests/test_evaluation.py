@@ -48,7 +48,8 @@ def test_alpha_zero_moves_nothing(tiny_generator, tiny_direction):
 def test_a_collection_is_found_conditioned_measured_and_indexed(tiny_generator, tmp_path, monkeypatch):
     monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(100))
     monkeypatch.setattr("latentedit.collection.HELD_OUT_SEEDS", range(100, 104))
-    collection = build_collection(tiny_generator, Brightness(), tmp_path, num_faces=300, truncation_psi=1.0)
+    monkeypatch.setattr("latentedit.collection.NUM_GRADIENTS", 20)
+    collection = build_collection(tiny_generator, Brightness(), tmp_path, num_faces=300)
     assert collection.keys() == FOUND.keys() | CONDITIONED.keys()
     index = json.loads((tmp_path / "index.json").read_text())
     assert index["directions"].keys() == collection.keys()
@@ -58,7 +59,7 @@ def test_a_collection_is_found_conditioned_measured_and_indexed(tiny_generator, 
         assert stored.generator == index["generator"]
         assert stored.provenance["effects"]["shift_in_sd"].keys() == set(FOUND.values())
     found = collection["w_sq"].provenance
-    assert (found["scorer"], found["seeds"], found["truncation_psi"]) == ("brightness:memorable", "0-299", 1.0)
+    assert (found["scorer"], found["seeds"], found["truncation_psi"]) == ("brightness:memorable", "0-299", 0.5)
     assert collection["w_sq"].provenance["effects"]["shift_in_sd"]["memorable"]["+3 sigma"] > 0.5
     for name, (_, conditions) in CONDITIONED.items():
         for condition in conditions:

@@ -31,7 +31,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser = arguments.add_command(commands, "apply", run, "move faces along a direction: w + alpha * w*", EXAMPLES)
     arguments.add_direction(parser)
     parser.add_argument("--alpha", type=arguments.parse_number, required=True, help="how far; negative: the other way")
-    arguments.add_faces(parser, seeds="0")
+    arguments.add_faces(parser, seeds="1")
     arguments.add_network(parser)
     arguments.add_scorer(parser)
     arguments.add_output(parser)

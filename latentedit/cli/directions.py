@@ -57,9 +57,8 @@ def add_parser(commands: arguments.Commands) -> None:
     showing.add_argument("direction", help="a name of `latentedit directions list`, or a file")
     building = arguments.add_command(actions, "build", build, "find the bundled directions again", EXAMPLES)
     building.add_argument(
-        "--faces", type=arguments.parse_count, default=20_000, metavar="N", help="seeds 0 to N-1 (default 20000)"
+        "--faces", type=arguments.parse_count, default=12_000, metavar="N", help="seeds 0 to N-1 (default 12000)"
     )
-    building.add_argument("--trunc", type=arguments.parse_number, default=0.5, metavar="PSI", help="default 0.5")
     building.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     for action in (listing, showing, building):
         arguments.add_network(action)
@@ -199,9 +198,7 @@ def _open_network(args: argparse.Namespace, *names: str) -> Checkpoint | None:
 def build(args: argparse.Namespace) -> None:
     """Find, measure and write the collection."""
     checkpoint = arguments.open_network(args)
-    collection = build_collection(
-        checkpoint.generator, load_assessor("omi"), args.out, args.faces, args.trunc, quiet=args.quiet
-    )
+    collection = build_collection(checkpoint.generator, load_assessor("omi"), args.out, args.faces, quiet=args.quiet)
     facts = {name: direction.provenance["effects"] for name, direction in collection.items()}
     attributes = list(next(iter(facts.values()))["shift_in_sd"])
     rows = [[name, *(f"{f['shift_in_sd'][a]['+3 sigma']:+.2f}" for a in attributes)] for name, f in facts.items()]

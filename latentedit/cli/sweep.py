@@ -33,7 +33,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument("--start", "--start-distance", type=number, default=-3.0, help="first alpha (default -3)")
     parser.add_argument("--end", "--end-distance", type=number, default=3.0, help="last alpha (default 3)")
     parser.add_argument("--steps", type=int, default=7, help="how many alphas (default 7)")
-    arguments.add_faces(parser, seeds="0-3")
+    arguments.add_faces(parser, seeds="1,3,7,20")
     arguments.add_network(parser)
     arguments.add_scorer(parser)
     arguments.add_output(parser)

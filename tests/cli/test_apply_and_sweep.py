@@ -45,7 +45,7 @@ def test_the_saved_latents_are_the_edited_ones(run, network, scorable_generator,
 
 def test_alpha_zero_changes_no_pixel(run, network, tmp_path):
     run("apply", "--network", network, "--direction", "up", "--alpha", 0, "--outdir", tmp_path / "o", "--quiet")
-    one, other = (Image.open(tmp_path / "o" / name) for name in ("seed0000.png", "seed0000_up+0.png"))
+    one, other = (Image.open(tmp_path / "o" / name) for name in ("seed0001.png", "seed0001_up+0.png"))
     assert np.array_equal(np.asarray(one), np.asarray(other))
 
 

@@ -4,7 +4,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from latentedit.checkpoints import fingerprint
-from latentedit.discovery import METHODS, discover
+from latentedit.discovery import METHODS, discover, discover_by_gradient
+from latentedit.discovery.gradient import average_gradient
 from latentedit.discovery.logistic import fit_logistic
 from latentedit.errors import InputError
 
@@ -50,3 +51,22 @@ def test_what_cannot_be_learned_from_is_refused(tiny_generator, linear_world):
         discover(tiny_generator, ws, torch.where(torch.arange(len(ws)) == 3, torch.nan, scores))
     with pytest.raises(InputError, match="rows of some ws differ"):
         discover(tiny_generator, ws + torch.arange(6)[:, None], scores)
+
+
+def test_the_average_gradient_is_that_of_the_score(tiny_generator, linear_world):
+    class Contrast:
+        name, range = "contrast", (-1.0, 1.0)
+
+        def __call__(self, images):
+            return images[..., 0, :8, :].mean(dim=[-2, -1]) - images[..., 1, 8:, :].mean(dim=[-2, -1])
+
+    ws = linear_world.ws[:6]
+    gradient = average_gradient(tiny_generator, Contrast(), ws, chunk=4)
+    step = 1e-2 * torch.randn(16, generator=torch.Generator().manual_seed(0))
+    ahead, behind = (Contrast()(tiny_generator.synthesis(ws + sign * step)).mean() for sign in (1, -1))
+    assert float(gradient @ step.double()) == pytest.approx(
+        float(ahead - behind) / 2, rel=0.1
+    )  # kinks of the leaky ReLU
+    direction = discover_by_gradient(tiny_generator, ws, Contrast(), "contrast")
+    assert torch.nn.functional.cosine_similarity(direction.vector[3], gradient, dim=0) == pytest.approx(1)
+    assert direction.provenance["scorer"] == "contrast"
