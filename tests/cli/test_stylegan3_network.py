@@ -18,7 +18,7 @@ def test_apply(run, tmp_path):
     store_direction(direction, fingerprint(load_generator(NETWORK)))
     done = run("apply", "--network", NETWORK, "--direction", "up", "--alpha", 5, "--outdir", tmp_path / "o")
     assert done.code == 0
-    before, after = (Image.open(tmp_path / "o" / name) for name in ("seed0000.png", "seed0000_up+5.png"))
+    before, after = (Image.open(tmp_path / "o" / name) for name in ("seed0001.png", "seed0001_up+5.png"))
     assert before.size == (64, 64)
     assert before.tobytes() != after.tobytes()
 
