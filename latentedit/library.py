@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,24 +12,26 @@ from typing import Any
 import torch
 
 import directions
+from latentedit.addresses import SUFFIX, is_address, is_file_address, locate, split_address
 from latentedit.checkpoints import fingerprint, load_record, save_record
 from latentedit.direction import UNITS, Direction, check_same_generator, cosines
+from latentedit.downloads import list_items, suggest
 from latentedit.errors import InputError, about
+from latentedit.files import home
 from latentedit.formats import Entry, parse_channel, read_entries
 from latentedit.networks import Generator
 from latentedit.ranges import parse_indices
 
 KIND = "direction"
-SUFFIX = ".safetensors"
-SUFFIXES = (SUFFIX, ".npy", ".npz", ".pt", ".pth", ".pkl")  # what tells a file from a name
 ALIKE = 0.98  # the cosine from which two directions are nearly the same
 
 
 def load_direction(name: str | Path, generator: Generator | None, any_generator: bool = False) -> Direction:
-    """Load a direction for a generator, by its name in the library or by its file.
+    """Load a direction for a generator, by its name in the library, its published name or its file.
 
-    A file is latentedit's .safetensors or one of another tool's (`latentedit.formats`); `FILE:INDEX`
-    or `FILE:NAME` picks from a file of many. One that belongs to another generator is an error
+    What is published, by its name or at an https address, is downloaded at its first use. A file is
+    latentedit's .safetensors or one of another tool's (`latentedit.formats`); `FILE:INDEX` or
+    `FILE:NAME` picks from a file of many. One that belongs to another generator is an error
     unless `any_generator`, which then also leaves out the layers that this one lacks. Without a
     generator at hand, None, the usual number of layers for the width is assumed where the file
     does not say it, and noted in the provenance.
@@ -45,10 +45,12 @@ def load_direction(name: str | Path, generator: Generator | None, any_generator:
 
 def load_directions(name: str | Path, generator: Generator | None, any_generator: bool = False) -> list[Direction]:
     """Load every direction that a name or an address, which may be `FILE:0-9`, stands for; else as `load_direction`."""
-    if is_address(str(name)):
-        found = _read_address(str(name), None if generator is None else generator.config.num_ws)
+    owner = None if generator is None else fingerprint(generator)
+    num_ws = None if generator is None else generator.config.num_ws
+    if is_file_address(str(name)) or (str(name) not in list_directions(owner) and is_address(str(name))):
+        found = _read_address(str(name), num_ws)
     else:
-        found = [read_direction(find_direction(str(name), None if generator is None else fingerprint(generator)))]
+        found = [read_direction(find_direction(str(name), owner))]
     if generator is None:
         return found
     with about(name):
@@ -57,12 +59,13 @@ def load_directions(name: str | Path, generator: Generator | None, any_generator
 
 def _read_address(address: str, num_ws: int | None) -> list[Direction]:
     """Read all directions that an address names, laid on `num_ws` layers where the file names none."""
-    path, which = split_address(address)
+    path, which = locate(address)
     if path.suffix.lower() == SUFFIX:
         return [read_direction(path)]
     entries = read_entries(path)
     with about(path):
-        return [entry.lay(num_ws) for entry in choose_entries(entries, which)]
+        found = [entry.lay(num_ws) for entry in choose_entries(entries, which)]
+    return [replace(found[0], name=address)] if len(found) == 1 and address in list_items() else found
 
 
 def fit(direction: Direction, generator: Generator, any_generator: bool = False) -> Direction:
@@ -96,19 +99,6 @@ def _narrow(direction: Direction, num_ws: int) -> Direction:
         layers=tuple(direction.layers[i] for i in held),
         provenance={**direction.provenance, "num_ws": num_ws},
     )
-
-
-def is_address(text: str) -> bool:
-    """Tell a file, `FILE:INDEX` or `FILE:NAME` from a name of the library."""
-    return split_address(text)[0].suffix.lower() in SUFFIXES
-
-
-def split_address(text: str) -> tuple[Path, str]:
-    """Split `FILE:INDEX` or `FILE:NAME`: -> the file and which of its directions, all of them if empty."""
-    path, _, which = text.rpartition(":")
-    if Path(path).suffix.lower() in SUFFIXES and not Path(text).exists():
-        return Path(path), which
-    return Path(text), ""
 
 
 def choose_entries(entries: list[Entry], which: str) -> list[Entry]:
@@ -150,7 +140,8 @@ def find_direction(name: str, generator: str | None) -> Path:
             "styles cannot be edited here yet, give a direction in W"
         )
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)
+        published = [item.name for item in list_items().values() if item.kind == "direction"]
+        near = suggest(name, [*known, *published]) or sorted(known)
         mend = f"did you mean {', '.join(near)}?" if near else "this generator has none yet, give a file"
         raise InputError(f"direction {name!r} is not known: {mend}")
     return known[name]
@@ -158,11 +149,7 @@ def find_direction(name: str, generator: str | None) -> Path:
 
 def user_folder(generator: str | None) -> Path:
     """Name the folder of the user's own directions for a generator, or, None, of those that name no generator."""
-    return _home() / "directions" / (generator[:16] if generator else "any")
-
-
-def _home() -> Path:
-    return Path(os.environ.get("LATENTEDIT_HOME") or Path.home() / ".latentedit")
+    return home() / "directions" / (generator[:16] if generator else "any")
 
 
 def save_direction(direction: Direction, path: Path) -> None:
@@ -226,7 +213,7 @@ def find_alike(entries: Sequence[Entry], least: float = ALIKE) -> list[tuple[str
     Returns the names in the file, the known ones' files, and the cosines, of at least `least` or at most -`least`.
     """
     usable = [entry for entry in entries if entry.rows.isfinite().all() and entry.rows.any()]
-    folders = [*_bundled_folders(), *sorted((_home() / "directions").glob("*"))]
+    folders = [*_bundled_folders(), *sorted((home() / "directions").glob("*"))]
     found = []
     for path in (path for folder in folders for path in _directions_in([folder]).values()):
         known = read_direction(path)

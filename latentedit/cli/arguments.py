@@ -40,11 +40,20 @@ def add_command(
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
-    """Add --network and --device."""
+    """Add --network, --device and --offline."""
     parser.add_argument(
-        "--network", default="faces", help="the generator: faces (bundled, default) or a .pkl, .pt or .safetensors file"
+        "--network",
+        default="faces",
+        help="the generator: faces (bundled, default), another name of `latentedit models list`, a .pkl, .pt or "
+        ".safetensors file, or an https address",
     )
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="default: auto")
+    add_offline(parser)
+
+
+def add_offline(parser: argparse.ArgumentParser) -> None:
+    """Add --offline."""
+    parser.add_argument("--offline", action="store_true", help="download nothing (always so with LATENTEDIT_OFFLINE=1)")
 
 
 def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
@@ -71,7 +80,11 @@ def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
 
 def add_direction(parser: argparse.ArgumentParser) -> None:
     """Add the direction, and how an edit along it is meant."""
-    parser.add_argument("--direction", required=True, help="a name of `latentedit directions list`, or a file")
+    parser.add_argument(
+        "--direction",
+        required=True,
+        help="a name of `latentedit directions list` or `latentedit models list`, a file, or an https address",
+    )
     parser.add_argument(
         "--layers",
         "--styles",

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from latentedit.addresses import SUFFIX, is_address
 from latentedit.checkpoints import Checkpoint, load_checkpoint
 from latentedit.cli import arguments, printing
 from latentedit.cli.inspect import describe, describe_direction, fact_lines
@@ -17,10 +18,8 @@ from latentedit.files import replacing
 from latentedit.formats import WRITERS
 from latentedit.formats.entry import usual_num_ws
 from latentedit.library import (
-    SUFFIX,
     check_name,
     find_direction,
-    is_address,
     list_directions,
     load_direction,
     load_directions,

@@ -9,15 +9,16 @@ from typing import Any
 
 from torch import Tensor
 
+from latentedit.addresses import SUFFIX, locate
 from latentedit.arrays import is_numpy, load_content
 from latentedit.checkpoints import load_checkpoint, load_record
 from latentedit.checkpoints.records import has_header
-from latentedit.checkpoints.zoo import BUNDLED
 from latentedit.cli import arguments, printing
+from latentedit.downloads import find_item, list_items, suggest
 from latentedit.errors import InputError, about, one_line
 from latentedit.formats import Entry, recognise
 from latentedit.latents import fit_latents, pick_latents
-from latentedit.library import SUFFIX, choose_entries, find_alike, find_repeats, fit, read_direction, split_address
+from latentedit.library import choose_entries, find_alike, find_repeats, fit, read_direction
 from latentedit.networks import Generator
 from latentedit.ranges import format_ranges
 
@@ -26,6 +27,7 @@ EXAMPLES = """\
   latentedit inspect ffhq.pkl                           nothing in the file is executed
   latentedit inspect cond_smile.safetensors --json
   latentedit inspect ffhq_pca.pt:10
+  latentedit inspect interfacegan-ffhq-age              downloaded on first use
   latentedit inspect age_boundary.npy --network ffhq.pkl
 """
 MOST_ODDITIES = 12  # shown of one file
@@ -35,7 +37,7 @@ MOST_ITEMS = 6  # of a list, on one line
 def add_parser(commands: arguments.Commands) -> None:
     """Add the command to the parser."""
     parser = arguments.add_command(commands, "inspect", run, "say what a file is, and what is odd about it", EXAMPLES)
-    parser.add_argument("file", help="faces, or a file, or FILE:INDEX where it holds many directions")
+    parser.add_argument("file", help="a file, FILE:INDEX where it holds many directions, or a name or an https address")
     arguments.add_network(parser)
     parser.set_defaults(network=None)
     arguments.add_output(parser, outdir=None)
@@ -49,12 +51,15 @@ def run(args: argparse.Namespace) -> None:
 
 
 def describe(address: str, generator: Generator | None = None) -> dict[str, Any]:
-    """Collect what there is to say of a bundled generator or a file, and whether it fits a generator."""
-    path, which = split_address(address)
-    if address in BUNDLED:
+    """Collect what there is to say of a file, named, published or by its path, and whether it fits a generator."""
+    item = find_item(address)
+    if item is not None and item.kind == "generator":
         return _describe_generator(address)
+    path, which = locate(address)
     if not path.is_file():
-        raise InputError(f"{address} is neither a file nor one of {', '.join(BUNDLED)}: check the path")
+        near = suggest(address, list_items())
+        mend = f"did you mean {', '.join(near)}?" if near else "check the path, or see `latentedit models list`"
+        raise InputError(f"{address} is neither a file nor a known name: {mend}")
     if path.suffix == SUFFIX:
         return _describe_record(path, generator)
     return _describe_arrays(path, which, generator) or _describe_generator(address)

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from latentedit.cli import apply, condition, convert, directions, inspect, score, sweep, train
+from latentedit.cli import apply, condition, convert, directions, inspect, models, score, sweep, train
+from latentedit.downloads import switches
 from latentedit.errors import InputError, one_line
 
-COMMANDS = (apply, sweep, condition, score, inspect, convert, directions, train)
+COMMANDS = (apply, sweep, condition, score, inspect, convert, directions, models, train)
 EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
   latentedit condition w_sq --without smile --name cond_smile
   latentedit directions list
+  latentedit models list                                  published checkpoints, downloaded when they are named
 """
 
 
@@ -51,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a name may hold letters that the terminal has not
     parsed = build_parser().parse_args(arguments)
     try:
-        parsed.run(parsed)
+        with switches(getattr(parsed, "offline", False), getattr(parsed, "quiet", False)):
+            parsed.run(parsed)
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

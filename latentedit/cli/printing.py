@@ -55,8 +55,11 @@ def alpha_line(direction: Direction, alphas: Mapping[Unit, float], layers: str) 
     return f"direction  {direction.name}, alpha {conversion}, layers {layers}"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align columns: the first to the left, the others to the right."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Align columns: the first `left` to the left, the others to the right."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    aligned = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in [header, *rows]]
-    return ["  ".join(cells) for cells in aligned]
+    aligned = [
+        [*map(str.ljust, row[:left], widths[:left]), *map(str.rjust, row[left:], widths[left:])]
+        for row in [header, *rows]
+    ]
+    return ["  ".join(cells).rstrip() for cells in aligned]
