@@ -83,20 +83,18 @@ def check_url(url: str) -> str:
     """Return an address that may be fetched: https, or http from this machine itself."""
     try:
         parts = urlsplit(url)
-        sound = parts.hostname and (
-            parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in THIS_MACHINE)
-        )
+        schemes = ("https", "http") if parts.hostname in THIS_MACHINE else ("https",)
+        is_sound = bool(parts.hostname) and parts.scheme in schemes
     except ValueError:
-        sound = False
-    if not sound:
+        is_sound = False
+    if not is_sound:
         raise InputError(f"{shorten(url)}: only https addresses are fetched")
     return url
 
 
 def shorten(url: str) -> str:
     """Leave out of an address what may be secret: the user and the query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return re.sub(r"(\w+://)(?:[^/?#]*@)?([^?#]*).*", r"\1\2", url, flags=re.DOTALL)
 
 
 def _at(url: str) -> Item:

@@ -14,12 +14,12 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests import Response, exceptions
 from tqdm import tqdm
-from urllib3.exceptions import InvalidHeader, ReadTimeoutError
+from urllib3.exceptions import HTTPError, InvalidHeader, ReadTimeoutError
 from urllib3.util import Retry
 
 from latentedit.downloads.expectation import A_PAGE, Expected, sha256_of
 from latentedit.downloads.partial import Partial, Version
-from latentedit.downloads.registry import check_url
+from latentedit.downloads.registry import check_url, shorten
 from latentedit.downloads.switches import is_quiet
 from latentedit.errors import InputError, one_line
 
@@ -84,7 +84,7 @@ def _attempt(session: requests.Session, url: str, partial: Partial, expected: Ex
     if version is None or partial.held != version.total:
         try:
             _receive(session, url, partial, expected, announce)
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError, UnicodeError) as error:
             raise _explain(error) from error
     digest = sha256_of(partial.path)
     fault = expected.find_fault(partial.path)
@@ -115,22 +115,27 @@ def _receive(session: requests.Session, url: str, partial: Partial, expected: Ex
 
 
 def _open(session: requests.Session, url: str, headers: dict[str, str]) -> Response:
-    """Send the request and follow redirects: never from https to http, nor to what `check_url` refuses."""
+    """Send the request and follow redirects, each of which is checked."""
     for _ in range(MOST_HOPS):
         response = session.get(
             url, headers=headers, stream=True, allow_redirects=False, timeout=(PATIENCE.connect, PATIENCE.read)
         )
         if not response.is_redirect:
             return _check_status(response)
-        target = urljoin(url, response.headers["Location"])
         response.close()
-        if (urlsplit(url).scheme, urlsplit(target).scheme) == ("https", "http"):
-            raise MirrorError("redirects from https to http: refused")
-        try:
-            url = check_url(target)
-        except InputError as error:
-            raise MirrorError(f"redirects to {error}") from error
+        url = _follow(url, response.headers["Location"])
     raise MirrorError(f"redirects more than {MOST_HOPS} times")
+
+
+def _follow(url: str, location: str) -> str:
+    """Return where a redirect leads: never from https to http, nor to what `check_url` refuses."""
+    try:
+        target = check_url(urljoin(url, location))
+    except ValueError as error:  # an InputError, or urljoin's own
+        raise MirrorError(f"redirects to {shorten(location)}: only https addresses are fetched") from error
+    if urlsplit(url).scheme == "https" and not target.startswith("https:"):
+        raise MirrorError("redirects from https to http: refused")
+    return target
 
 
 def _check_status(response: Response) -> Response:
@@ -196,8 +201,8 @@ def _check_room(folder: Path, needed: int) -> None:
 def _write(response: Response, partial: Partial, served: Version, offset: int, expected: Expected) -> None:
     """Write the body behind what is here, under a progress bar."""
     received, total = offset, served.total or expected.size
-    meter = {"desc": expected.label, "initial": offset, "total": total, "unit": "B", "unit_scale": True}
-    with tqdm(**meter, disable=is_quiet() or None) as bar, partial.open(served, offset) as file:
+    bar = tqdm(desc=expected.label, initial=offset, total=total, unit="B", unit_scale=True, disable=is_quiet() or None)
+    with bar, partial.open(served, offset) as file:
         for chunk in response.iter_content(CHUNK):
             received += len(chunk)
             if received > expected.most:
@@ -211,8 +216,8 @@ def _write(response: Response, partial: Partial, served: Version, offset: int, e
         raise MirrorError(f"broke off after {received:,} of {served.total:,} bytes", again=True)
 
 
-def _explain(error: requests.RequestException) -> MirrorError:
-    """Say in a few words what requests says in many."""
+def _explain(error: Exception) -> MirrorError:
+    """Say in a few words what requests, or urllib3 beneath it, says in many."""
     stalled = isinstance(error, exceptions.Timeout) or (error.args and isinstance(error.args[0], ReadTimeoutError))
     if stalled:
         return MirrorError(f"silent for {PATIENCE.read:g} s", again=True)
