@@ -45,16 +45,22 @@ def load_direction(name: str | Path, generator: Generator | None, any_generator:
 
 def load_directions(name: str | Path, generator: Generator | None, any_generator: bool = False) -> list[Direction]:
     """Load every direction that a name or an address, which may be `FILE:0-9`, stands for; else as `load_direction`."""
-    owner = None if generator is None else fingerprint(generator)
-    num_ws = None if generator is None else generator.config.num_ws
-    if is_file_address(str(name)) or (str(name) not in list_directions(owner) and is_address(str(name))):
-        found = _read_address(str(name), num_ws)
-    else:
-        found = [read_direction(find_direction(str(name), owner))]
+    found = _read_named(str(name), generator)
     if generator is None:
         return found
     with about(name):
         return [fit(direction, generator, any_generator) for direction in found]
+
+
+def _read_named(name: str, generator: Generator | None) -> list[Direction]:
+    """Read a file, one of the library or something published; the library's hides what is published under its name."""
+    num_ws = None if generator is None else generator.config.num_ws
+    if is_file_address(name):
+        return _read_address(name, num_ws)
+    owner = None if generator is None else fingerprint(generator)
+    if name not in list_directions(owner) and is_address(name):
+        return _read_address(name, num_ws)
+    return [read_direction(find_direction(name, owner))]
 
 
 def _read_address(address: str, num_ws: int | None) -> list[Direction]:

@@ -9,7 +9,7 @@ import torch
 
 from latentedit.checkpoints.checkpoint import Checkpoint
 from latentedit.checkpoints.loading import load_generator_file
-from latentedit.downloads import find_item, list_items, obtain, suggest
+from latentedit.downloads import find_item, obtain, suggest_items
 from latentedit.errors import InputError
 from latentedit.networks import Generator
 
@@ -24,18 +24,13 @@ def load_checkpoint(network: str | Path = "faces", device: str = "cpu") -> Check
     item = find_item(str(network), "generator")
     path = obtain(item) if item else Path(network)
     if not path.exists():
-        raise InputError(f"network {str(network)!r} is neither a file nor a known name: {_mend(str(network))}")
+        mend = suggest_items(str(network), "generator")
+        raise InputError(f"network {str(network)!r} is neither a file nor a known name: {mend}")
     checkpoint = load_generator_file(path)
     checkpoint.generator.to(place)
     if item is None:
         return checkpoint
     return replace(checkpoint, source=checkpoint.source or item.source, licence=checkpoint.licence or item.licence)
-
-
-def _mend(network: str) -> str:
-    """Name the nearest generators."""
-    near = suggest(network, [item.name for item in list_items().values() if item.kind == "generator"])
-    return f"did you mean {', '.join(near)}?" if near else "check the path, or see `latentedit models list`"
 
 
 def load_generator(network: str | Path = "faces", device: str = "cpu") -> Generator:

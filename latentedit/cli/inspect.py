@@ -14,7 +14,7 @@ from latentedit.arrays import is_numpy, load_content
 from latentedit.checkpoints import load_checkpoint, load_record
 from latentedit.checkpoints.records import has_header
 from latentedit.cli import arguments, printing
-from latentedit.downloads import find_item, list_items, suggest
+from latentedit.downloads import find_item, suggest_items
 from latentedit.errors import InputError, about, one_line
 from latentedit.formats import Entry, recognise
 from latentedit.latents import fit_latents, pick_latents
@@ -57,9 +57,7 @@ def describe(address: str, generator: Generator | None = None) -> dict[str, Any]
         return _describe_generator(address)
     path, which = locate(address)
     if not path.is_file():
-        near = suggest(address, list_items())
-        mend = f"did you mean {', '.join(near)}?" if near else "check the path, or see `latentedit models list`"
-        raise InputError(f"{address} is neither a file nor a known name: {mend}")
+        raise InputError(f"{address} is neither a file nor a known name: {suggest_items(address)}")
     if path.suffix == SUFFIX:
         return _describe_record(path, generator)
     return _describe_arrays(path, which, generator) or _describe_generator(address)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from tqdm import tqdm
 
 from latentedit.cli import arguments, printing
-from latentedit.downloads import Item, find_item, list_items, obtain, path_of, recorded_sha256, suggest
+from latentedit.downloads import Item, find_item, list_items, obtain, path_of, recorded_sha256, suggest_items
 from latentedit.downloads.registry import Kind
 from latentedit.errors import InputError
 
@@ -22,8 +22,9 @@ EXAMPLES = """\
 
 What is named is downloaded where it is first used, too: `latentedit apply --network ffhq-1024 ...`. The files lie in
 ~/.latentedit/cache or the folder LATENTEDIT_CACHE; a download that was cut short goes on where it stopped. A file
-without a published checksum is trusted at its first download, whose checksum is kept beside it, and checked ever after.
-LATENTEDIT_REGISTRY names a .json of your own items, LATENTEDIT_OFFLINE=1 forbids downloads, HTTPS_PROXY is honoured.
+without a published checksum is trusted at its first download, up to 4 GiB, whose checksum is kept beside it, and is
+checked ever after. LATENTEDIT_REGISTRY names a .json of your own items, LATENTEDIT_OFFLINE=1 forbids downloads, and
+HTTPS_PROXY is honoured.
 """
 
 
@@ -96,9 +97,6 @@ def print_path(args: argparse.Namespace) -> None:
 
 def _require(name: str) -> Item:
     """Find an item, or raise InputError with the nearest names."""
-    known = list_items()
     if item := find_item(name):
         return item
-    near = suggest(name, known)
-    mend = f"did you mean {', '.join(near)}?" if near else "`latentedit models list` shows all"
-    raise InputError(f"{name!r} is no published checkpoint or direction: {mend}")
+    raise InputError(f"{name!r} is no published checkpoint or direction: {suggest_items(name)}")

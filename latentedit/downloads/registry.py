@@ -74,6 +74,12 @@ def suggest(name: str, known: Iterable[str]) -> list[str]:
     return difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.4)
 
 
+def suggest_items(name: str, kind: Kind | None = None) -> str:
+    """Say what may have been meant by a name that is neither an item's nor a file's."""
+    near = suggest(name, [item.name for item in list_items().values() if kind in (None, item.kind)])
+    return f"did you mean {', '.join(near)}?" if near else "check the path, or see `latentedit models list`"
+
+
 def is_url(text: str) -> bool:
     """Tell an address on the web from a name or a file."""
     return text.startswith(("https://", "http://"))

@@ -148,7 +148,7 @@ def test_path_prints_only_the_path_and_downloads_nothing(run, published, server,
     ("arguments", "message"),
     [
         (["models", "get", "fhq-1024"], "'fhq-1024' is no published checkpoint or direction: did you mean ffhq-1024"),
-        (["models", "get", "tiny-32", "nothing-like-it-at-all"], "`latentedit models list` shows all"),
+        (["models", "get", "tiny-32", "nothing-like-it-at-all"], "see `latentedit models list`"),
         (["models", "path", "../../etc/passwd"], "'../../etc/passwd' is no published"),
         (["models", "get", "http://example.org/x.pkl"], "only https addresses are fetched"),
         (["models", "get", "tiny-32", "--offline"], "offline mode"),

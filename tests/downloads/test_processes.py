@@ -47,7 +47,8 @@ def start(item, tmp_path, home):
     yield start_get
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stderr.close()
 
 
 def wait_until(condition) -> None:
