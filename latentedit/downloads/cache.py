@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -95,9 +95,9 @@ def _fetch(item: Item, path: Path) -> None:
     if not item.mirrors:
         raise InputError(f"programs can't download it: fetch {item.page} in a browser and save it as {path}")
     lock = FileLock(path.with_name(f"{path.name}.lock"))
-    with suppress(Timeout):
+    try:
         lock.acquire(timeout=0)
-    if not lock.is_locked:
+    except Timeout:
         _say(item, "another process is downloading it: waiting")
         lock.acquire()
     try:
@@ -111,23 +111,20 @@ def _download(item: Item, path: Path) -> None:
     """Try every mirror in turn, then put the file in its place."""
     from latentedit.downloads.transfer import MirrorError, download
 
-    partial, expected_sha256 = Partial(path.with_name(f"{path.name}.part")), recorded_sha256(item)
+    part = Partial(path.with_name(f"{path.name}.part"))
+    expected = Expected(item.label, item.size, recorded_sha256(item))
     reasons = []
     for url in item.mirrors:
         host = urlsplit(url).netloc.rpartition("@")[2]
-
-        def announce(total: int | None, offset: int, host: str = host) -> None:
-            _announce(item, host, total, offset)
-
         try:
-            digest = download(url, partial, Expected(item.label, item.size, expected_sha256), announce)
+            digest = download(url, part, expected, partial(_announce, item, host))
         except MirrorError as error:
             reasons.append(f"{host}: {one_line(error)}")
         else:
             _record(item, path, digest, url)
-            partial.finish(path)
+            part.finish(path)
             return
-    hint = f" (delete {_record_of(path)} to trust another file)" if expected_sha256 and not item.sha256 else ""
+    hint = f" (delete {_record_of(path)} to trust another file)" if expected.sha256 and not item.sha256 else ""
     raise InputError(f"could not be downloaded: {'; '.join(reasons)}{hint}")
 
 
