@@ -13,10 +13,10 @@ from latentedit.files import replacing
 
 @dataclass(frozen=True)
 class Version:
-    """One version of what an address serves: its ETag or date, and its size where the server says it."""
+    """One version of what an address serves: its ETag or date, empty if none, and its size where the server says it."""
 
     url: str
-    validator: str | None
+    validator: str
     total: int | None  # bytes
 
 

@@ -100,7 +100,7 @@ def _receive(session: requests.Session, url: str, partial: Partial, expected: Ex
     """Ask for the bytes that are missing and append them, or start anew where the server has another version."""
     headers = {"Accept-Encoding": "identity"}
     version = partial.version(url)
-    if version and version.validator:
+    if version:
         headers |= {"Range": f"bytes={partial.held}-", "If-Range": version.validator}
     with _open(session, url, headers) as response:
         served = _read_version(url, response)
@@ -161,11 +161,11 @@ def _read_version(url: str, response: Response) -> Version:
     headers = response.headers
     encoding = headers.get("Content-Encoding", "identity").lower()
     if encoding in ("gzip", "deflate") and response.status_code == 200:
-        return Version(url, None, None)
+        return Version(url, "", None)
     if encoding != "identity":
         raise MirrorError(f"sends the file compressed ({encoding}), which was not asked for")
     etag = headers.get("ETag", "W/")
-    validator = headers.get("Last-Modified") if etag.startswith("W/") else etag
+    validator = headers.get("Last-Modified", "") if etag.startswith("W/") else etag
     if response.status_code == 206:
         match = re.fullmatch(r"bytes \d+-\d+/(\d+)", headers.get("Content-Range", ""))
         return Version(url, validator, int(match[1]) if match else None)
@@ -177,7 +177,7 @@ def _continues(response: Response, version: Version | None, served: Version) -> 
     """Tell whether a partial answer goes on where the bytes at hand end, in the same version."""
     asked = (response.request.headers.get("Range") or "").removeprefix("bytes=")
     starts_there = response.headers.get("Content-Range", "").startswith(f"bytes {asked}")
-    return version is not None and starts_there and served in (version, Version(version.url, None, version.total))
+    return version is not None and starts_there and served in (version, Version(version.url, "", version.total))
 
 
 def _check_size(response: Response, total: int | None, expected: Expected) -> None:

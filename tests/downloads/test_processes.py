@@ -83,9 +83,12 @@ def test_a_second_process_says_that_it_waits(server, item, body, start):
     path_of(item).parent.mkdir(parents=True)
     with FileLock(path_of(item).with_name("tiny.pkl.lock")):
         process = start()
+        timer = threading.Timer(20, process.kill)
+        timer.start()
         assert process.stderr.readline() == "tiny: another process is downloading it: waiting\n"
         assert server.requests == []
     assert "licence" in process.communicate()[1]
+    timer.cancel()
     assert process.returncode == 0
 
 

@@ -78,6 +78,13 @@ def test_a_part_of_one_mirror_outlives_the_refusal_of_another(server, other, ite
     assert server.ranges[-1] is not None
 
 
+def test_a_part_of_one_mirror_is_not_continued_from_another(server, other, item, body):
+    item = replace(item, mirrors=(*item.mirrors, f"{other.url}/b"), sha256=None)
+    server.answers, other.answers = [cut(body, 300_000), status(404)], [whole(body[::-1])]
+    assert obtain(item).read_bytes() == body[::-1]
+    assert other.ranges == [None]
+
+
 def test_a_part_that_is_whole_asks_for_nothing(server, item, body):
     server.answers = [cut(body, 300_000), status(404)]
     refuse(item)
