@@ -94,7 +94,7 @@ def whole(body: bytes, etag: str = '"1"', resumable: bool = True, **headers: str
         asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
         start = int(asked[1]) if asked and resumable and handler.headers.get("If-Range") == etag else 0
         if start >= len(body) > 0:
-            handler.reply(416, Content_Range=f"bytes */{len(body)}")
+            handler.reply(416, Content_Range=f"bytes */{len(body)}", Content_Encoding="gzip")
         elif start:
             span = f"bytes {start}-{len(body) - 1}/{len(body)}"
             handler.reply(206, body[start:], ETag=etag, Content_Range=span, **headers)

@@ -160,7 +160,7 @@ def _read_version(url: str, response: Response) -> Version:
     """Read which version is served; one that is compressed on the way can't be resumed."""
     headers = response.headers
     encoding = headers.get("Content-Encoding", "identity").lower()
-    if encoding in ("gzip", "deflate") and response.status_code == 200:
+    if encoding in ("gzip", "deflate") and response.status_code != 206:
         return Version(url, "", None)
     if encoding != "identity":
         raise MirrorError(f"sends the file compressed ({encoding}), which was not asked for")
