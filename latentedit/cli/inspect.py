@@ -9,17 +9,21 @@ from typing import Any
 
 from torch import Tensor
 
+from latentedit.addresses import choose_entries, fit, split_address
 from latentedit.arrays import is_numpy, load_content
 from latentedit.checkpoints import load_checkpoint, load_record
 from latentedit.checkpoints.records import has_header
 from latentedit.checkpoints.zoo import BUNDLED
 from latentedit.cli import arguments, printing
+from latentedit.direction import Direction
 from latentedit.errors import InputError, about, one_line
 from latentedit.formats import Entry, recognise
+from latentedit.formats.stylespace import TEXT_TO_CHANNELS, is_text_to_channels
 from latentedit.latents import fit_latents, pick_latents
-from latentedit.library import SUFFIX, choose_entries, find_alike, find_repeats, fit, read_direction, split_address
+from latentedit.library import SUFFIX, find_alike, find_repeats, read_direction
 from latentedit.networks import Generator
 from latentedit.ranges import format_ranges
+from latentedit.spaces import StyleDirection
 
 EXAMPLES = """\
   latentedit inspect faces                              the bundled generator
@@ -81,9 +85,11 @@ def _describe_arrays(path: Path, which: str, generator: Generator | None) -> dic
                 raise
             return None  # a checkpoint's own reader knows better what is wrong
         if entries := recognise(content, path):
-            return _describe_entries(path, choose_entries(entries, which), generator)
+            facts = _describe_entries(path, choose_entries(entries, which), generator)
+            return facts | _say_other_reading(content)
         if latents := pick_latents(content):
-            return _describe_latents(path, *latents, generator)
+            also = {"or": TEXT_TO_CHANNELS} if is_text_to_channels(content) else {}
+            return _describe_latents(path, *latents, generator) | also
         if is_numpy(path):
             raise InputError("holds neither directions nor latents: check that it is the right file")
     return None
@@ -100,6 +106,7 @@ def _describe_entries(path: Path, entries: list[Entry], generator: Generator | N
         "name": [entry.name for entry in entries],
         "shape": list(first.rows.shape),
         "precision": str(first.rows.dtype).removeprefix("torch."),
+        "space": first.space,
         "layers": _say_layers(first),
         "row_norm": [entry.row_norm for entry in entries],
         "unit": first.unit,
@@ -109,8 +116,26 @@ def _describe_entries(path: Path, entries: list[Entry], generator: Generator | N
     }
 
 
+def _say_other_reading(content: object) -> dict[str, str]:
+    """Say what the same array is where latents are asked for; what a file is used for decides."""
+    latents = pick_latents(content)
+    if latents is None:
+        return {}
+    return {"or": f"{_say_faces(latents[1])}, where --latents names it"}
+
+
+def _say_faces(w: Tensor) -> str:
+    """Say which faces latents are: [N, w_dim], [num_ws, w_dim] or [N, num_ws, w_dim]."""
+    count = "one face" if len(w) == 1 else f"{len(w)} faces"
+    if w.ndim == 3:
+        return f"{count} of {w.shape[1]} rows"
+    return f"{count} in W" if len(w) == 1 else f"one face of a generator of {len(w)} layers, else {count} in W"
+
+
 def _say_layers(entry: Entry) -> str:
     """Say which layers a direction of a file moves."""
+    if entry.space == "z":
+        return "none, in Z"
     if entry.layers is not None:
         return format_ranges(entry.layers)
     return "all, by the same row" if len(entry.rows) == 1 else f"0-{len(entry.rows) - 1}, each by a row of its own"
@@ -146,7 +171,7 @@ def _describe_latents(path: Path, format: str, w: Tensor, generator: Generator |
         "kind": "latents",
         "format": format,
         "shape": list(w.shape),
-        "meaning": "[N, w_dim], or the rows of one face" if w.ndim == 2 else "[N, num_ws, w_dim]",
+        "meaning": _say_faces(w),
         "row_norm": rows.norm(dim=1).tolist(),
         "odd": list(_find_oddities_of_latents(w, generator)),
     }
@@ -195,22 +220,33 @@ def describe_direction(path: Path, generator: Generator | None = None) -> dict[s
         direction.layers,
         generator=direction.generator,
         facts=direction.provenance,
+        space=direction.space,
+        style_widths=direction.style_widths if isinstance(direction, StyleDirection) else (),
     )
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
         "kind": "direction",
         "format": "latentedit",
+        **direction_facts(direction),
+        "odd": list(_find_oddities(path, [entry], generator)),
+    }
+
+
+def direction_facts(direction: Direction) -> dict[str, Any]:
+    """Say what there is to say of a direction itself."""
+    moved = {"channels": direction.channels} if isinstance(direction, StyleDirection) else {}
+    return {
         "name": direction.name,
         "space": direction.space,
         "shape": list(direction.vector.shape),
         "layers": list(direction.layers),
+        **moved,
         "norm": direction.norm,
         "unit": direction.unit,
         "sigma": direction.sigma,
         "generator": direction.generator,
         "provenance": direction.provenance,
-        "odd": list(_find_oddities(path, [entry], generator)),
     }
 
 

@@ -52,7 +52,8 @@ def network_line(name: str, checkpoint: Checkpoint) -> str:
 def alpha_line(direction: Direction, alphas: Mapping[Unit, float], layers: str) -> str:
     """Write an edit with its alpha in every unit on one line."""
     conversion = " = ".join(f"{alpha:+.3g} {unit}" for unit, alpha in alphas.items())
-    return f"direction  {direction.name}, alpha {conversion}, layers {layers}"
+    where = {"z": "in z, before mapping", "s": f"style layers {layers}"}.get(direction.space, f"layers {layers}")
+    return f"direction  {direction.name}, alpha {conversion}, {where}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

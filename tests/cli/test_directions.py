@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from latentedit.addresses import load_direction
 from latentedit.checkpoints import fingerprint
-from latentedit.library import list_directions, load_direction
+from latentedit.library import list_directions
 
 ROW = torch.nn.functional.normalize(torch.randn(1, 16, generator=torch.Generator().manual_seed(3)).double())
 
