@@ -8,12 +8,13 @@ from pathlib import Path
 from latentedit.checkpoints import fingerprint
 from latentedit.direction import Direction, Space, check_same_generator, say_widths
 from latentedit.errors import InputError, about
-from latentedit.formats import Entry, ForeignSpace, move_channels, parse_channels, read_entries
+from latentedit.formats import Entry, ForeignSpace, move_channels, parse_channels, read_channels, read_entries
 from latentedit.library import SUFFIX, find_direction, list_directions, read_direction
 from latentedit.networks import AnyConfig, Generator
 from latentedit.ranges import parse_indices
 
-SUFFIXES = (SUFFIX, ".npy", ".npz", ".pt", ".pth", ".pkl")  # what tells a file from a name
+LIST = ".txt"  # of channels
+SUFFIXES = (SUFFIX, LIST, ".npy", ".npz", ".pt", ".pth", ".pkl")  # what tells a file from a name
 
 
 def load_direction(
@@ -46,7 +47,9 @@ def load_directions(
     space: ForeignSpace | None = None,
 ) -> list[Direction]:
     """Load every direction that a name or an address, which may be `FILE:0-9`, stands for; else as `load_direction`."""
-    if is_address(str(name)):
+    if split_address(str(name))[0].suffix.lower() == LIST:
+        found = [replace(_make_channels(read_channels(Path(name)), generator), name=Path(name).stem)]
+    elif is_address(str(name)):
         found = _read_address(str(name), None if generator is None else generator.config.num_ws, space)
     else:
         found = [_read_named(str(name), generator)]
@@ -62,12 +65,17 @@ def load_directions(
 def _read_named(name: str, generator: Generator | None) -> Direction:
     """Read a direction of the library, or make the one that moves channels of StyleSpace."""
     owner = None if generator is None else fingerprint(generator)
-    channels = parse_channels(name)
-    if channels is None or name in list_directions(owner):
+    if parse_channels(name) is None or name in list_directions(owner):
         return read_direction(find_direction(name, owner))
+    return _make_channels(name, generator)
+
+
+def _make_channels(text: str, generator: Generator | None) -> Direction:
+    """Make the direction that moves channels of a generator's StyleSpace."""
     if generator is None:
-        raise InputError(f"direction {name!r} is a channel of StyleSpace: name the generator too")
-    return replace(move_channels(name, channels, generator.config), generator=owner)
+        raise InputError(f"direction {text!r} is a channel of StyleSpace: name the generator too")
+    direction = move_channels(text, parse_channels(text) or [], generator.config)
+    return replace(direction, generator=fingerprint(generator))
 
 
 def _read_address(address: str, num_ws: int | None, space: ForeignSpace | None) -> list[Direction]:

@@ -129,9 +129,7 @@ def test_spaces_do_not_mix():
         with pytest.raises(InputError, match="different spaces"):
             cosines([one, other])
     narrow = StyleDirection("narrow", torch.ones(1, 5), (0,), style_widths=(5, 4))
-    with pytest.raises(
-        InputError, match=r"3_1 has 21 channels in 5 style layers, narrow has 9 .* generators"
-    ):
+    with pytest.raises(InputError, match=r"3_1 has 21 channels in 5 style layers, narrow has 9 .* generators"):
         cosine(in_s, narrow)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from latentedit.addresses import is_address, load_direction, load_directions
 from latentedit.checkpoints import Checkpoint, load_checkpoint
 from latentedit.cli import arguments, printing
-from latentedit.cli.inspect import describe, describe_direction, direction_facts, fact_lines
+from latentedit.cli.inspect import describe, describe_direction, direction_facts
 from latentedit.collection import build_collection
 from latentedit.direction import Direction, check_same_generator, cosines
 from latentedit.discovery import calibrate
@@ -47,6 +47,7 @@ FORMATS_BY_SUFFIX = {
     ".npz": "ganspace",
     ".pkl": "ganspace-edit",
     ".pth": "ganalyze",
+    ".txt": "stylespace",
     SUFFIX: "latentedit",
 }
 
@@ -145,7 +146,7 @@ def show(args: argparse.Namespace) -> None:
         else:
             channel = load_direction(args.direction, checkpoint.generator)
             facts = direction_facts(calibrate(channel, checkpoint.generator))
-    printing.announce(args, facts, fact_lines(facts))
+    printing.announce(args, facts, printing.fact_lines(facts))
 
 
 def remove(args: argparse.Namespace) -> None:
@@ -169,7 +170,7 @@ def import_file(args: argparse.Namespace) -> None:
         direction = calibrate(direction, checkpoint.generator, args.class_index)
     path = store_direction(direction, owner)
     facts = describe_direction(path)
-    printing.announce(args, facts, [*fact_lines(facts), f"written    {path}"])
+    printing.announce(args, facts, [*printing.fact_lines(facts), f"written    {path}"])
 
 
 def export(args: argparse.Namespace) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 
 from torch import Tensor
 
-from latentedit.addresses import choose_entries, fit, split_address
+from latentedit.addresses import LIST, choose_entries, fit, split_address
 from latentedit.arrays import is_numpy, load_content
 from latentedit.checkpoints import load_checkpoint, load_record
 from latentedit.checkpoints.records import has_header
 from latentedit.checkpoints.zoo import BUNDLED
 from latentedit.cli import arguments, printing
 from latentedit.direction import Direction
-from latentedit.errors import InputError, about, one_line
-from latentedit.formats import Entry, recognise
+from latentedit.errors import InputError, about
+from latentedit.formats import Entry, read_channels, recognise
 from latentedit.formats.stylespace import TEXT_TO_CHANNELS, is_text_to_channels
 from latentedit.latents import fit_latents, pick_latents
 from latentedit.library import SUFFIX, find_alike, find_repeats, read_direction
@@ -32,8 +32,6 @@ EXAMPLES = """\
   latentedit inspect ffhq_pca.pt:10
   latentedit inspect age_boundary.npy --network ffhq.pkl
 """
-MOST_ODDITIES = 12  # shown of one file
-MOST_ITEMS = 6  # of a list, on one line
 
 
 def add_parser(commands: arguments.Commands) -> None:
@@ -49,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     """Recognise, describe and print."""
     generator = None if args.network is None else arguments.open_network(args).generator
     facts = describe(args.file, generator)
-    printing.announce(args, facts, fact_lines(facts))
+    printing.announce(args, facts, printing.fact_lines(facts))
 
 
 def describe(address: str, generator: Generator | None = None) -> dict[str, Any]:
@@ -61,6 +59,8 @@ def describe(address: str, generator: Generator | None = None) -> dict[str, Any]
         raise InputError(f"{address} is neither a file nor one of {', '.join(BUNDLED)}: check the path")
     if path.suffix == SUFFIX:
         return _describe_record(path, generator)
+    if path.suffix == LIST:
+        return {"file": str(path), "kind": "direction", "format": "StyleSpace channels", "name": read_channels(path)}
     return _describe_arrays(path, which, generator) or _describe_generator(address)
 
 
@@ -248,27 +248,3 @@ def direction_facts(direction: Direction) -> dict[str, Any]:
         "generator": direction.generator,
         "provenance": direction.provenance,
     }
-
-
-def fact_lines(facts: dict[str, Any]) -> list[str]:
-    """Write one fact a line; what is odd or assumed takes a line each."""
-    spread = {key: facts[key][:MOST_ODDITIES] for key in ("assumed", "odd") if key in facts}
-    lines = [f"{key:20} {_shown(value)}" for key, value in facts.items() if key not in spread]
-    lines += [f"{key:20} {one_line(text)}" for key, texts in spread.items() for text in texts]
-    hidden = len(facts.get("odd", [])) - MOST_ODDITIES
-    return [*lines, f"{'odd':20} and {hidden} more, see --json"] if hidden > 0 else lines
-
-
-def _shown(value: Any) -> str:
-    """Write a value on one line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value)) or "none" if len(value) <= MOST_ITEMS else _shorten(value)
-    return f"{value:.6g}" if isinstance(value, float) else one_line(str(value))
-
-
-def _shorten(values: list[Any] | tuple[Any, ...]) -> str:
-    """Write a long list by its ends: numbers by the least and the largest, words by the first and the last."""
-    ends = [min(values), max(values)] if all(isinstance(v, int | float) for v in values) else [values[0], values[-1]]
-    return f"{_shown(ends[0])} to {_shown(ends[1])} ({len(values)})"

@@ -8,4 +8,5 @@ from latentedit.formats.registry import read_entries as read_entries
 from latentedit.formats.registry import recognise as recognise
 from latentedit.formats.stylespace import move_channels as move_channels
 from latentedit.formats.stylespace import parse_channels as parse_channels
+from latentedit.formats.stylespace import read_channels as read_channels
 from latentedit.formats.writing import Owner as Owner

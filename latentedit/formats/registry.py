@@ -9,7 +9,7 @@ from pathlib import Path
 from latentedit.arrays import load_content
 from latentedit.direction import Direction
 from latentedit.errors import InputError, about
-from latentedit.formats import e4e, ganalyze, ganspace, higan, interfacegan, rosinality, stylegan2directions
+from latentedit.formats import e4e, ganalyze, ganspace, higan, interfacegan, rosinality, stylegan2directions, stylespace
 from latentedit.formats.entry import Entry
 from latentedit.formats.stylespace import TEXT_TO_CHANNELS, is_text_to_channels
 from latentedit.formats.writing import Owner
@@ -34,6 +34,7 @@ WRITERS: dict[str, Writer] = {
     "ganspace-edit": ganspace.write_edit,
     "rosinality": rosinality.write,
     "ganalyze": ganalyze.write,
+    "stylespace": stylespace.write,
 }
 
 

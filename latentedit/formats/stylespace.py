@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from latentedit.arrays import to_tensor
 from latentedit.direction import Direction
-from latentedit.errors import InputError
+from latentedit.errors import InputError, about
+from latentedit.formats.writing import Owner, check_space, replace_file
 from latentedit.networks import AnyConfig, GeneratorConfig, block_channels
 from latentedit.spaces import StyleDirection
 
+LONGEST_LIST = 2**20  # bytes: more is no list that a person wrote
 CLIP_WIDTH = 512
 TEXT_TO_CHANNELS = (
     "StyleCLIP's fs3, what each style channel but the toRGB ones does to CLIP's features: from it CLIP turns a text "
@@ -43,6 +46,26 @@ def _num_conv_styles() -> set[int]:
     configs = [GeneratorConfig(side, block_channels(side, 32768, 512)) for side in (256, 512, 1024)]
     layers = [[layer for layer in config.style_layers if not layer.name.endswith("torgb")] for config in configs]
     return {sum(layer.width for layer in kept) for kept in layers}
+
+
+def read_channels(path: Path) -> str:
+    """Read a .txt of channels, separated by commas, spaces or lines: -> `9_409,12_479`."""
+    with about(path):
+        with path.open("rb") as file:
+            words = file.read(LONGEST_LIST).decode("ascii", errors="replace").replace(",", " ").split()
+        if not words or parse_channels(",".join(words)) is None:
+            raise InputError("holds no channels of StyleSpace: write them as 9_409, 12_479")
+        return ",".join(words)
+
+
+def write(path: Path, direction: Direction, owner: Owner) -> None:
+    """Write channels that move by 1 as a .txt, one a line."""
+    check_space(direction, ("s",))
+    assert isinstance(direction, StyleDirection)
+    if any(distance != 1 for distance in direction.channels.values()):
+        raise InputError(f"direction {direction.name} moves its channels unequally: a list cannot say how far")
+    with replace_file(path) as file:
+        file.write("".join(f"{channel}\n" for channel in direction.channels).encode())
 
 
 def move_channels(text: str, channels: list[tuple[int, int]], config: AnyConfig) -> Direction:

@@ -143,7 +143,10 @@ def test_a_channel_is_shown_kept_conditioned_and_compared(run, network, scorable
     assert any("nearly the same as glow" in odd for odd in run("inspect", copy, "--json").facts["odd"])
     refused = run("directions", "export", "glow", tmp_path / "glow.npy", "--network", network)
     assert "is in s: no such file holds it" in refused.err
-    assert run("directions", "export", "glow", tmp_path / "glow.safetensors", "--network", network).code == 0
+    for name in ("glow.safetensors", "glow.txt"):
+        assert run("directions", "export", "glow", tmp_path / name, "--network", network).code == 0
+        assert load_direction(tmp_path / name, scorable_generator).channels == {"6_3": 1}
+    assert run("inspect", tmp_path / "glow.txt", "--json").facts["name"] == "6_3"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -21,6 +22,16 @@ def test_apply(run, tmp_path):
     before, after = (Image.open(tmp_path / "o" / name) for name in ("seed0001.png", "seed0001_up+5.png"))
     assert before.size == (64, 64)
     assert before.tobytes() != after.tobytes()
+
+
+def test_channels_count_the_pose_as_layer_zero(run, tmp_path):
+    shown = run("directions", "show", "0_2,3_1", "--network", NETWORK, "--json").facts
+    assert list(shown["provenance"]["channels"].values()) == ["input", "L2_36_32"]
+    common = ["--network", NETWORK, "--direction", "0_2", "--alpha", 0.25, "--scorer", "none", "--outdir", tmp_path]
+    assert run("apply", *common).code == 0
+    before, after = (np.asarray(Image.open(tmp_path / f"seed0001{end}.png"), dtype=float) for end in ("", "_0_2+0.25"))
+    moved = min(np.abs(after[:, 16:] - before[:, :-16]).mean(), np.abs(after[:, :-16] - before[:, 16:]).mean())
+    assert moved < 0.3 * np.abs(after - before).mean()
 
 
 def test_inspect(run):

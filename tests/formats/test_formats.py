@@ -299,7 +299,10 @@ SUFFIX = {"interfacegan": ".npy", "stylegan2directions": ".npy", "ganspace": ".n
 SIGMA = 0.7
 
 
-@pytest.mark.parametrize("format", WRITERS)
+OF_W = [format for format in WRITERS if format != "stylespace"]
+
+
+@pytest.mark.parametrize("format", OF_W)
 @given(vectors, st.integers(2, 18))
 def test_what_is_written_is_read_the_same(folder, format, vector, num_ws):
     vector = torch.from_numpy(vector).float().double()
@@ -383,7 +386,31 @@ def test_a_direction_in_z_comes_back(folder, format):
     assert torch.equal(again.vector, row)
 
 
-@pytest.mark.parametrize("format", WRITERS)
+@given(st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=1))
+def test_a_list_of_channels_comes_back(folder, tiny_generator, channels):
+    direction = load_direction(",".join(f"{i}_{j}" for i, j in channels), tiny_generator)
+    WRITERS["stylespace"](folder / "list.txt", direction, Owner(6))
+    again = load_direction(folder / "list.txt", tiny_generator)
+    assert torch.equal(again.vector, direction.vector)
+    assert (again.name, again.layers, again.generator) == ("list", direction.layers, direction.generator)
+
+
+def test_a_list_of_channels_says_no_distances(folder, tiny_generator):
+    direction = load_direction("2_3", tiny_generator)
+    with pytest.raises(InputError, match="moves its channels unequally"):
+        WRITERS["stylespace"](folder / "far.txt", replace(direction, vector=2 * direction.vector), Owner(6))
+    with pytest.raises(InputError, match="up is in w: no such file holds it"):
+        WRITERS["stylespace"](folder / "far.txt", Direction("up", torch.ones(1, 4), (0,)), Owner(6))
+    assert not (folder / "far.txt").exists()
+    (folder / "typed.txt").write_text("2_3, 4_5\n\n1_0\n")
+    assert load_direction(folder / "typed.txt", tiny_generator).channels == {"1_0": 1, "2_3": 1, "4_5": 1}
+    for content in (b"", b"smile", b"\xff\xfe2_3", b"2_3;4_5"):
+        (folder / "none.txt").write_bytes(content)
+        with pytest.raises(InputError, match=r"none\.txt: holds no channels"):
+            load_direction(folder / "none.txt", tiny_generator)
+
+
+@pytest.mark.parametrize("format", OF_W)
 def test_no_other_tools_file_holds_a_channel(folder, tiny_generator, format):
     path = folder / f"never-{format}"
     with pytest.raises(InputError, match="direction 2_3 is in s: no such file holds it"):
@@ -466,7 +493,7 @@ def test_published_directions_are_the_same_in_every_format(shared, tmp_path):
         save_direction(direction, tmp_path / "ours.safetensors")
         files = [tmp_path / "ours.safetensors"]
         for format, write in WRITERS.items():
-            if format not in ("ganspace", "ganspace-edit", "ganalyze"):  # which hold sigma, or a step in Z
+            if format not in ("stylespace", "ganspace", "ganspace-edit", "ganalyze"):  # of S, with sigma, or in Z
                 files.append(tmp_path / f"{format}{SUFFIX.get(format, '.pt')}")
                 write(files[-1], direction, Owner(18))
         for file in files:
