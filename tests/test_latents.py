@@ -144,6 +144,7 @@ def test_what_is_no_seed_or_psi_is_refused(tiny_generator):
 def test_mapping_keeps_leading_axes_and_bits(tiny_generator):
     z = sample_z(range(6), 12)
     ws = to_ws(tiny_generator, z.reshape(2, 3, 12), 0.7, 4)
+    assert torch.equal(ws[1, 0], tiny_generator.map(z[3:4], None, 0.7, 4)[0])
     assert torch.equal(ws.reshape(6, 6, 16), sample(tiny_generator, range(6), 0.7, 4))
     styles = to_styles(tiny_generator, ws)
     assert styles.shape == (2, 3, tiny_generator.config.num_styles)
