@@ -148,6 +148,8 @@ def test_latents_of_another_space_are_refused(tiny_generator, tiny_direction):
     in_z, in_s = ZDirection("deep", torch.ones(1, 16), (0,)), load_direction("2_3", tiny_generator)
     with pytest.raises(InputError, match=r"deep moves z, \[N, 16\], the latents are \[2, 6, 16\]: give z"):
         edit(ws, in_z, 1)
+    with pytest.raises(InputError, match="deep moves z"):
+        edit(torch.zeros(2, 16, 16), in_z, 1)  # ws of as many layers as its width
     with pytest.raises(InputError, match=r"2_3 moves styles, 64 channels in 8 style layers, .*: give to_styles"):
         edit(ws, in_s, 1)
     for latents in (to_styles(tiny_generator, ws), sample_z([0], 16)[0]):

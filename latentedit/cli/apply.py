@@ -22,7 +22,7 @@ EXAMPLES = """\
   latentedit apply --direction w_sq --alpha 3
   latentedit apply --direction smile --alpha -2 --seeds 0-3,7 --layers 4-7
   latentedit apply --network ffhq.pkl --direction age.npy --alpha 3 --latents projected_w.npz
-  latentedit apply --direction 9_6 --alpha 10                     one channel of StyleSpace
+  latentedit apply --direction 9_6 --alpha 10
 """
 
 
