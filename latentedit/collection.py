@@ -9,14 +9,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from latentedit.addresses import SUFFIX
 from latentedit.checkpoints import fingerprint
 from latentedit.direction import Direction
 from latentedit.discovery import calibrate, discover, discover_by_gradient
 from latentedit.evaluation import measure_effects, rate_population
 from latentedit.files import staged
 from latentedit.latents import sample
-from latentedit.library import save_direction
+from latentedit.library import SUFFIX, save_direction
 from latentedit.networks import Generator
 from latentedit.predictors import Assessor, AttributeScorer
 

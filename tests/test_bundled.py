@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 import directions
+from latentedit.addresses import load_direction
 from latentedit.checkpoints import load_checkpoint
 from latentedit.collection import CONDITIONED, FOUND, HELD_OUT_SEEDS, TRUNCATION_PSI, population_sd
 from latentedit.direction import cosine
 from latentedit.downloads import find_item, path_of
 from latentedit.evaluation import measure_effects
 from latentedit.latents import sample
-from latentedit.library import list_directions, load_direction
+from latentedit.library import list_directions
 from latentedit.predictors import load_assessor
 
 FOLDER = Path(directions.__file__).parent / "faces"

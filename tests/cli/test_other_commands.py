@@ -3,8 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
+from latentedit.addresses import load_direction
 from latentedit.direction import Direction, cosine
-from latentedit.library import load_direction, read_direction, save_direction
+from latentedit.library import read_direction, save_direction
 
 
 def test_condition_stores_an_orthogonal_direction_under_its_name(run, network, scorable_generator):
