@@ -12,11 +12,13 @@ from latentedit.networks import GeneratorConfig
 from latentedit.training.assessor import train_assessor
 from latentedit.training.gan import Settings
 from latentedit.training.generator import export_generator, small_config, train_generator
+from latentedit.training.reliability import draw_reliability
 
 EXAMPLES = """\
   latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 80000
   latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 120000 --lr 0.001
   latentedit train assessor --data omi/ --out omi.safetensors
+  latentedit train assessor --data omi/ --name patches --out patches.safetensors --plot reliability.png
 """
 
 
@@ -85,15 +87,19 @@ def _config(args: argparse.Namespace) -> GeneratorConfig:
 
 
 def _add_assessor(actions: arguments.Commands) -> None:
-    parser = arguments.add_command(actions, "assessor", train_assessor_command, "train the assessor omi", EXAMPLES)
+    parser = arguments.add_command(actions, "assessor", train_assessor_command, "train an assessor that ships", EXAMPLES)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="attribute_means.csv and images/")
+    parser.add_argument("--name", default="omi", help="omi (default) or patches: what it sees in a face")
     parser.add_argument("--out", type=Path, default=Path("omi.safetensors"), help="default omi.safetensors")
-    parser.add_argument("--seed", type=arguments.parse_seed, default=0, help="deals the folds (default 0)")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw how reliable the scores are (needs the extra plots)")
+    parser.add_argument("--seed", type=arguments.parse_seed, default=0, help="draws patches and bootstrap (default 0)")
     arguments.add_output(parser, outdir=None)
 
 
 def train_assessor_command(args: argparse.Namespace) -> None:
     """Train, cross-validate and write the assessor."""
-    header = train_assessor(args.data, args.out, args.seed, args.quiet)
+    header = train_assessor(args.data, args.out, args.name, args.seed, args.quiet)
+    if args.plot:
+        draw_reliability(header, args.plot)
     figures = header["cross_validation"]["spearman"]
     printing.announce(args, header, [f"{name:20} {figure}" for name, figure in figures.items()])

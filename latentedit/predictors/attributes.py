@@ -11,6 +11,9 @@ from torch import Tensor
 
 from latentedit.errors import InputError
 
+COVERAGE = 0.9  # share of faces whose rating lies in the interval around their score
+MATCHED = "matched"  # what follows the attribute in the name of a scorer that spreads as the ratings do
+
 
 class Assessor(Protocol):
     """Anything that rates several attributes of a face at once."""
@@ -18,6 +21,9 @@ class Assessor(Protocol):
     name: str
     attributes: tuple[str, ...]
     range: tuple[float, float]
+    rated_mean: Tensor
+    stretch: Tensor
+    half_width: Tensor
 
     def __call__(self, images: Tensor) -> Tensor:
         """Rate faces: [..., 3, H, W] in [-1, 1] -> [..., len(attributes)]."""
@@ -25,10 +31,16 @@ class Assessor(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class AttributeScorer:
-    """Score one attribute: [..., 3, H, W] in [-1, 1] -> [...]."""
+    """Score one attribute: [..., 3, H, W] in [-1, 1] -> [...].
+
+    A plain score is the likeliest rating, and so it varies less from face to face than ratings do.
+    A `matched` score is the same stretched about the mean, until it varies as much: right for
+    comparing distributions, farther off for any one face.
+    """
 
     assessor: Assessor
     attribute: str
+    matched: bool = False
 
     def __post_init__(self) -> None:
         if self.attribute not in self.assessor.attributes:
@@ -37,14 +49,36 @@ class AttributeScorer:
 
     @property
     def name(self) -> str:
-        return f"{self.assessor.name}:{self.attribute}"
+        return f"{self.assessor.name}:{self.attribute}" + (f":{MATCHED}" if self.matched else "")
 
     @property
     def range(self) -> tuple[float, float]:
         return self.assessor.range
 
+    @property
+    def _index(self) -> int:
+        return self.assessor.attributes.index(self.attribute)
+
     def __call__(self, images: Tensor) -> Tensor:
-        return self.assessor(images)[..., self.assessor.attributes.index(self.attribute)]
+        scores = self.assessor(images)[..., self._index]
+        mean, stretch = self._spread()
+        return mean + stretch * (scores - mean) if self.matched else scores
+
+    def interval(self, scores: Tensor) -> Tensor:
+        """Say where people's mean rating of the scored faces lies nine times in ten: [...] -> [..., 2], low and high.
+
+        Split-conformal (Vovk et al. 2005; Lei et al. 2018) with the residuals of cross-validation:
+        it holds for new faces such as the assessor was trained on, and for one face, not for the
+        difference that an edit makes.
+        """
+        mean, stretch = self._spread()
+        plain = mean + (scores - mean) / stretch if self.matched else scores
+        half = float(self.assessor.half_width[self._index])
+        return (plain[..., None] + plain.new_tensor([-half, half])).clamp(*self.range)
+
+    def _spread(self) -> tuple[float, float]:
+        """Return the mean rating, and how many times as widely ratings vary as scores."""
+        return float(self.assessor.rated_mean[self._index]), float(self.assessor.stretch[self._index])
 
 
 def suggest(word: str, known: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 
@@ -17,8 +17,9 @@ LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 class FeatureConfig:
     """The features of a face as plain numbers."""
 
-    img_resolution: int = 64  # every face is brought to this size first, so that all are described alike
-    cells: tuple[int, ...] = (4, 8)  # sides of the cells of oriented gradients, in pixels
+    img_resolution: int = 128  # every face is brought to this size first, so that all are described alike
+    octaves: int = 2  # gradients are taken at this size, at half of it, and so on
+    cells: tuple[int, ...] = (8, 16)  # sides of the cells of oriented gradients, in pixels of the full size
     num_orientations: int = 10  # even, so that mirroring a face permutes them
     contrast_floor: float = 0.2  # a block with less contrast than this is not blown up to full strength
     clip: float = 0.2  # no single edge outvotes its block
@@ -38,17 +39,42 @@ class FeatureConfig:
     def num_features(self) -> int:
         """The length of all blocks that `face_features` returns, side by side."""
         sides = [self.img_resolution // cell for cell in self.cells]
-        return sum(12 * self.num_orientations * (side - 1) ** 2 for side in sides) + 3 * self.colour_resolution**2
+        gradients = self.octaves * sum(12 * self.num_orientations * (side - 1) ** 2 for side in sides)
+        return gradients + 3 * self.colour_resolution**2
+
+
+class GradientFeatures(nn.Module):
+    """Describe faces by their gradients and colours: [N, 3, H, W] -> blocks [N, F]."""
+
+    kind = "gradients"
+
+    def __init__(self, config: FeatureConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> GradientFeatures:
+        """Make what a header describes."""
+        return cls(FeatureConfig.from_dict(values))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return face_features(images, self.config)
 
 
 def face_features(images: Tensor, config: FeatureConfig) -> list[Tensor]:
-    """Describe faces by gradients at each cell size, then colour: [N, 3, H, W] -> blocks [N, features]."""
+    """Describe faces by gradients, octave by octave and cell by cell, then colour: [N, 3, H, W] -> blocks [N, F]."""
     images = resize(images, config.img_resolution)
-    channels = luma_and_chroma(images).flatten(0, 1).unsqueeze(1)  # [3 N, 1, R, R]
+    blocks = [block for octave in range(config.octaves) for block in _describe_octave(images, octave, config)]
+    return [block.reshape(len(images), -1) for block in [*blocks, resize(images, config.colour_resolution)]]
+
+
+def _describe_octave(images: Tensor, octave: int, config: FeatureConfig) -> list[Tensor]:
+    """Normalise the gradients of images [N, 3, R, R], halved `octave` times, in each size of cells."""
+    smaller = resize(images, config.img_resolution >> octave)
+    channels = luma_and_chroma(smaller).flatten(0, 1).unsqueeze(1)  # [3 N, 1, R, R]
     gradients = oriented_gradients(channels, config.num_orientations)
     histograms = [resize(gradients, config.img_resolution // cell) for cell in config.cells]
-    blocks = [normalize_blocks(cells, config.contrast_floor, config.clip) for cells in histograms]
-    return [block.reshape(len(images), -1) for block in [*blocks, resize(images, config.colour_resolution)]]
+    return [normalize_blocks(cells, config.contrast_floor, config.clip) for cells in histograms]
 
 
 def luma_and_chroma(images: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""The assessor of One Million Impressions (Peterson et al. 2022, PNAS 119(17)): a face to its mean human ratings."""
+"""The assessors of One Million Impressions (Peterson et al. 2022, PNAS 119(17)): a face to its mean human ratings."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,10 +14,13 @@ from torch import Tensor, nn
 from latentedit.checkpoints import load_record, save_record
 from latentedit.errors import InputError, about
 from latentedit.predictors.attributes import AttributeScorer
-from latentedit.predictors.features import FeatureConfig, face_features
+from latentedit.predictors.features import GradientFeatures
+from latentedit.predictors.patches import PatchFeatures
 
 KIND = "assessor"
 SMALLEST_SIDE = 32  # pixels: a smaller face shows too little to rate
+FEATURES = {features.kind: features for features in (GradientFeatures, PatchFeatures)}
+FaceFeatures = GradientFeatures | PatchFeatures
 
 
 class OmiAssessor(nn.Module):
@@ -37,47 +41,60 @@ class OmiAssessor(nn.Module):
     supports: Tensor
     support_weight: Tensor
     support_bias: Tensor
+    rated_mean: Tensor  # of the ratings
+    stretch: Tensor  # SD of the ratings / SD of the predictions for faces that were left out
+    half_width: Tensor  # of the interval around a prediction
 
-    def __init__(self, config: FeatureConfig, attributes: Sequence[str], num_supports: int, gamma: float) -> None:
+    def __init__(
+        self, features: FaceFeatures, attributes: Sequence[str], num_supports: int, gamma: float, name: str = "omi"
+    ) -> None:
         super().__init__()
-        self.name, self.config, self.attributes, self.gamma = "omi", config, tuple(attributes), gamma
+        self.name, self.attributes, self.gamma = name, tuple(attributes), gamma
+        self.features = features
         self.header: dict[str, Any] = {}
         width = len(self.attributes)
-        self.register_buffer("weight", torch.zeros(width, config.num_features))
+        self.register_buffer("weight", torch.zeros(width, features.config.num_features))
         self.register_buffer("bias", torch.zeros(width))
         self.register_buffer("center", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
         self.register_buffer("supports", torch.zeros(num_supports, width))
         self.register_buffer("support_weight", torch.zeros(num_supports, width))
         self.register_buffer("support_bias", torch.zeros(width))
+        self.register_buffer("rated_mean", torch.zeros(width))
+        self.register_buffer("stretch", torch.ones(width))
+        self.register_buffer("half_width", torch.full((width,), math.inf))
 
     def forward(self, images: Tensor) -> Tensor:
         if images.ndim < 3 or images.shape[-3] != 3 or min(images.shape[-2:]) < SMALLEST_SIDE:
             raise InputError(f"images of shape {list(images.shape)}: give [..., 3, H, W] from {SMALLEST_SIDE} px on")
         flat = images.reshape(-1, *images.shape[-3:]).to(self.bias.device, torch.float32)
-        features = torch.cat(face_features(flat, self.config), dim=1).double()
+        features = torch.cat(self.features(flat), dim=1).double()
         linear = features @ self.weight.double().t() + self.bias
         kernel = gaussian_kernel((linear - self.center) / self.scale, self.supports.double(), self.gamma)
         ratings = linear + kernel @ self.support_weight.double() + self.support_bias
         return ratings.float().reshape(*images.shape[:-3], len(self.attributes))
 
-    def scorer(self, attribute: str | None = None) -> AttributeScorer:
-        """Look at one attribute, by default `memorable`."""
-        return AttributeScorer(self, attribute or self.default_attribute)
+    def scorer(self, attribute: str | None = None, matched: bool = False) -> AttributeScorer:
+        """Look at one attribute, by default `memorable`; `matched` spreads scores as widely as the ratings."""
+        return AttributeScorer(self, attribute or self.default_attribute, matched)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> OmiAssessor:
-        """Load what `save` wrote, by default the bundled assessor; `header` says how it was made."""
-        if path is not None:
-            return _read(Path(path))
-        with resources.as_file(resources.files("latentedit") / "assets" / "omi.safetensors") as bundled:
-            return _read(bundled)
+        """Load what `save` wrote, by default the bundled `omi`; `header` says how it was made."""
+        return load_bundled("omi") if path is None else _read(Path(path))
 
     def save(self, path: str | Path, header: Mapping[str, Any]) -> None:
         """Write one safetensors file with a JSON header, whole or not at all; most weights are float16."""
-        stated = {"attributes": self.attributes, "config": self.config.to_dict(), "gamma": self.gamma}
+        described = {"features": self.features.kind, "config": self.features.config.to_dict()}
+        stated = {"attributes": self.attributes, "gamma": self.gamma, **described}
         tensors = {**self.state_dict(), "weight": self.weight.half()}
         save_record(path, tensors, {"kind": KIND, "name": self.name, **stated, **header})
+
+
+def load_bundled(name: str) -> OmiAssessor:
+    """Load an assessor that ships with the project."""
+    with resources.as_file(resources.files("latentedit") / "assets" / f"{name}.safetensors") as path:
+        return _read(path)
 
 
 def gaussian_kernel(a: Tensor, b: Tensor, gamma: float) -> Tensor:
@@ -92,7 +109,7 @@ def _read(path: Path) -> OmiAssessor:
     with about(path):
         try:
             return _build(header, state)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise InputError("not an assessor that latentedit wrote: fetch it or train it again") from error
 
 
@@ -100,8 +117,13 @@ def _build(header: dict[str, Any], state: dict[str, Tensor]) -> OmiAssessor:
     """Make the module that a header and its tensors describe."""
     if header["kind"] != KIND:
         raise ValueError("another kind of record")
-    config = FeatureConfig.from_dict(header["config"])
-    assessor = OmiAssessor(config, header["attributes"], len(state["supports"]), header["gamma"])
+    features = FEATURES[header["features"]].from_dict(header["config"])
+    attributes, gamma, supports = header["attributes"], float(header["gamma"]), state["supports"]
+    if not all(isinstance(name, str) and name.isprintable() for name in attributes) or not math.isfinite(gamma):
+        raise ValueError("attributes without names, or a gamma that is none")
+    if state["weight"].shape != (len(attributes), features.config.num_features):
+        raise ValueError("weights of other shapes")  # before memory is taken for them
+    assessor = OmiAssessor(features, attributes, len(supports), gamma, header["name"])
     assessor.load_state_dict(state)
     assessor.header = header
     return assessor.eval()

@@ -1,0 +1,71 @@
+"""Training faces as rows of features: symmetric, of equal weight, and deaf to what rendering does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from latentedit.photographs import to_images
+from latentedit.predictors.omi import FaceFeatures
+from latentedit.training.views import DRAWN, EVERY, VIEWS, View
+
+CHUNK = 32  # faces at a time
+KEPT_OUT = 10  # every so manieth face teaches no damping: robustness is measured on these
+STRENGTH = 10.0  # of damping, for features whose variances add up to one
+
+
+@dataclass(frozen=True)
+class Description:
+    """Scaled features [N, F] of faces, the same damped, and the scale of every feature [F]."""
+
+    features: Tensor
+    damped: Tensor
+    scales: Tensor
+
+    @property
+    def gram(self) -> Tensor:
+        """The products of all faces in the damped metric: float64 [N, N]."""
+        products = (self.features @ self.damped.t()).double()
+        return (products + products.t()) / 2  # rounding left them not quite symmetric
+
+
+@torch.no_grad()
+def describe_faces(images: Tensor, features: FaceFeatures, quiet: bool = False) -> Description:
+    """Describe faces and learn, without any rating, what to be deaf to: uint8 [N, 3, H, W] -> Description."""
+    blocks = _describe_mirrored(images, features, None, quiet)
+    gains = [block.var(dim=0, correction=0).sum().mul(len(blocks)).rsqrt() for block in blocks]
+    scales = torch.cat([gain.expand(block.shape[1]) for gain, block in zip(gains, blocks, strict=True)])
+    rows = torch.cat(blocks, dim=1).mul_(scales)
+    teachers = torch.arange(len(images)) % KEPT_OUT != 0
+    drawn = [teachers & (torch.arange(len(images)) % len(DRAWN) == i) for i in range(len(DRAWN))]
+    views = [(EVERY, teachers), *((name, chosen) for name, chosen in zip(DRAWN, drawn, strict=True) if chosen.any())]
+    changes = [
+        torch.cat(_describe_mirrored(images[chosen], features, VIEWS[name], quiet), dim=1) * scales - rows[chosen]
+        for name, chosen in views
+    ]
+    return Description(rows, damp(rows, torch.cat(changes), STRENGTH), scales)
+
+
+def damp(features: Tensor, changes: Tensor, strength: float) -> Tensor:
+    """Shrink features along the changes D that a face may undergo, x (1 + s D'D)^-1: [N, F], [M, F] -> [N, F].
+
+    A ridge regression on these has its penalty raised by how far its predictions for the changed
+    faces stray, as in tangent propagation (Simard et al. 1992); solved in the space of the M changes.
+    """
+    inner = (changes @ changes.t()).double()
+    inner.diagonal().add_(1 / strength)
+    shares = torch.linalg.solve(inner, (changes @ features.t()).double())  # [M, N]
+    return features - shares.t().to(features.dtype) @ changes
+
+
+def _describe_mirrored(images: Tensor, features: FaceFeatures, view: View | None, quiet: bool) -> list[Tensor]:
+    """Average the features of each face and its mirror image: uint8 [N, 3, H, W] -> blocks [N, F]."""
+    chunks = []
+    for i in tqdm(range(0, len(images), CHUNK), desc="describing faces", disable=quiet):
+        faces = to_images(images[i : i + CHUNK])
+        seen = view(faces) if view else faces
+        chunks.append([(a + b) / 2 for a, b in zip(features(seen), features(seen.flip(-1)), strict=True)])
+    return [torch.cat(block) for block in zip(*chunks, strict=True)]
