@@ -16,6 +16,7 @@ TEST = [
     "types-requests",
     "types-tqdm",
 ]
+PLOTS = ["matplotlib"]
 
 setup(
     name="latentedit",
@@ -44,6 +45,6 @@ setup(
         "filelock",
         "tqdm",
     ],
-    extras_require={"test": TEST},
+    extras_require={"plots": PLOTS, "test": TEST + PLOTS},
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )

@@ -13,10 +13,11 @@ from latentedit.cli import arguments, faces, printing
 from latentedit.direction import Direction
 from latentedit.editing import convert_alpha, edit
 from latentedit.files import staged
+from latentedit.predictors import AttributeScorer
 from latentedit.ranges import format_ranges
 from latentedit.rendering import image_grid, to_pil
 from latentedit.reporting import write_run
-from latentedit.scoring import Scorer, score
+from latentedit.scoring import score
 
 EXAMPLES = """\
   latentedit apply --direction w_sq --alpha 3
@@ -72,19 +73,24 @@ def run(args: argparse.Namespace) -> None:
     printing.announce(args, facts, lines)
 
 
-def _describe_faces(names: list[str], suffix: str, scorer: Scorer | None, pairs: Tensor) -> list[dict[str, Any]]:
+def _describe_faces(
+    names: list[str], suffix: str, scorer: AttributeScorer | None, pairs: Tensor
+) -> list[dict[str, Any]]:
     """List each face's files and scores: pairs [N, 2, 3, H, W]."""
     rows: list[dict[str, Any]] = [
         {"name": name, "before": f"{name}.png", "after": f"{name}_{suffix}.png"} for name in names
     ]
     if scorer is not None:
-        for face, (before, after) in zip(rows, score(scorer, pairs).tolist(), strict=True):
+        scores = score(scorer, pairs)  # [N, 2]
+        intervals = scorer.interval(scores).tolist()
+        for face, (before, after), ends in zip(rows, scores.tolist(), intervals, strict=True):
             face |= {"score_before": before, "score_after": after}
+            face |= {"interval_before": ends[0], "interval_after": ends[1]}
     return rows
 
 
 def _draw_strip(
-    pairs: Tensor, rows: list[dict[str, Any]], scorer: Scorer | None, direction: Direction, alpha: float
+    pairs: Tensor, rows: list[dict[str, Any]], scorer: AttributeScorer | None, direction: Direction, alpha: float
 ) -> Image.Image:
     """Draw every face before and after: pairs [N, 2, 3, H, W] -> picture."""
     captions = None
@@ -95,9 +101,10 @@ def _draw_strip(
     return image_grid(pairs, captions, labels, [face["name"] for face in rows])
 
 
-def _face_line(face: dict[str, Any], scorer: Scorer | None) -> str:
+def _face_line(face: dict[str, Any], scorer: AttributeScorer | None) -> str:
     """Write one face's scores on one line."""
     if scorer is None:
         return f"{face['name']:10} {face['after']}"
     before, after = face["score_before"], face["score_after"]
-    return f"{face['name']:10} {scorer.name} {before:.1f} -> {after:.1f} ({after - before:+.1f})"
+    cells = [printing.score_cell(face[f"score_{when}"], face[f"interval_{when}"]) for when in ("before", "after")]
+    return f"{face['name']:10} {scorer.name} {' -> '.join(cells)} ({after - before:+.1f})"

@@ -14,9 +14,8 @@ from latentedit.direction import UNITS, Direction
 from latentedit.discovery import calibrate
 from latentedit.errors import InputError
 from latentedit.networks import AnyConfig
-from latentedit.predictors import load_scorer
+from latentedit.predictors import AttributeScorer, load_scorer
 from latentedit.ranges import format_ranges, parse_layers, parse_seeds
-from latentedit.scoring import Scorer
 
 Commands = Any  # argparse's own type for sub-parsers is private
 T = TypeVar("T")
@@ -90,7 +89,11 @@ def add_space(parser: argparse.ArgumentParser) -> None:
 
 def add_scorer(parser: argparse.ArgumentParser) -> None:
     """Add the choice of the score."""
-    parser.add_argument("--scorer", default="omi", help="omi (rated memorability, default), such as omi:happy, or none")
+    parser.add_argument(
+        "--scorer",
+        default="omi",
+        help="omi (rated memorability, default), such as omi:happy or patches:happy (a second opinion), or none",
+    )
 
 
 def add_output(parser: argparse.ArgumentParser, outdir: str | None = "out") -> None:
@@ -152,7 +155,7 @@ def _choose_layers(text: str, direction: Direction, config: AnyConfig) -> tuple[
     return parse_layers(text, config.num_ws)
 
 
-def open_scorer(args: argparse.Namespace) -> Scorer | None:
+def open_scorer(args: argparse.Namespace) -> AttributeScorer | None:
     """Load the scorer, or none."""
     return None if args.scorer == "none" else load_scorer(args.scorer)
 

@@ -59,6 +59,12 @@ def alpha_line(direction: Direction, alphas: Mapping[Unit, float], layers: str) 
     return f"direction  {direction.name}, alpha {conversion}, {where}"
 
 
+def score_cell(score: float, interval: Sequence[float]) -> str:
+    """Write a score and where the rating lies nine times in ten, such as 48.8 [37, 60]."""
+    low, high = interval
+    return f"{score:.1f} [{low:.0f}, {high:.0f}]"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
     """Align columns: the first `left` to the left, the others to the right."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]

@@ -12,13 +12,13 @@ from tqdm import tqdm
 from latentedit.cli import arguments, printing
 from latentedit.errors import InputError
 from latentedit.photographs import list_images, load_square, to_images
-from latentedit.predictors import load_scorer
-from latentedit.scoring import Scorer
+from latentedit.predictors import AttributeScorer, load_scorer
 
 EXAMPLES = """\
   latentedit score face.png photos/                     rated memorability, 0 to 100
-  latentedit score photos/ --scorer omi:happy omi:age --json
+  latentedit score photos/ --scorer omi:happy patches:happy --json
 
+In brackets, where people's mean rating lies nine times in ten, for faces such as the scorer was trained on.
 A face must be aligned as FFHQ's are (eyes level, centred), as `apply` and `sweep` render them.
 """
 RESOLUTION = 256  # what photographs are brought to before a scorer sees them
@@ -40,16 +40,18 @@ def run(args: argparse.Namespace) -> None:
     paths = list_images(args.images)
     bar = tqdm(paths, desc="scoring", unit="img", disable=args.quiet or len(paths) < 10)
     scores = torch.stack([_score_file(path, scorers) for path in bar])  # [N, number of scorers]
-    facts = [
-        {"image": str(path), **dict(zip((s.name for s in scorers), row, strict=True))}
-        for path, row in zip(paths, scores.tolist(), strict=True)
-    ]
-    rows = [[str(path), *(f"{v:.1f}" for v in row)] for path, row in zip(paths, scores.tolist(), strict=True)]
-    printing.announce(args, facts, printing.table(["image", *(s.name for s in scorers)], rows))
+    names = [scorer.name for scorer in scorers]
+    intervals = torch.stack([s.interval(scores[:, i]) for i, s in enumerate(scorers)], dim=1)  # [N, scorers, 2]
+    facts, rows = [], []
+    for path, row, ends in zip(map(str, paths), scores.tolist(), intervals.tolist(), strict=True):
+        named = dict(zip(names, ends, strict=True))
+        facts.append({"image": path, **dict(zip(names, row, strict=True)), "intervals": named})
+        rows.append([path, *map(printing.score_cell, row, ends)])
+    printing.announce(args, facts, printing.table(["image", *names], rows))
 
 
 @torch.no_grad()
-def _score_file(path: Path, scorers: list[Scorer]) -> Tensor:
+def _score_file(path: Path, scorers: list[AttributeScorer]) -> Tensor:
     """Score one file by each scorer: -> [number of scorers]."""
     image = to_images(load_square(path, RESOLUTION))
     return torch.stack([scorer(image) for scorer in scorers])

@@ -87,11 +87,15 @@ def _config(args: argparse.Namespace) -> GeneratorConfig:
 
 
 def _add_assessor(actions: arguments.Commands) -> None:
-    parser = arguments.add_command(actions, "assessor", train_assessor_command, "train an assessor that ships", EXAMPLES)
+    parser = arguments.add_command(
+        actions, "assessor", train_assessor_command, "train an assessor that ships", EXAMPLES
+    )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="attribute_means.csv and images/")
     parser.add_argument("--name", default="omi", help="omi (default) or patches: what it sees in a face")
     parser.add_argument("--out", type=Path, default=Path("omi.safetensors"), help="default omi.safetensors")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw how reliable the scores are (needs the extra plots)")
+    parser.add_argument(
+        "--plot", type=Path, metavar="PNG", help="draw how reliable the scores are (needs the extra plots)"
+    )
     parser.add_argument("--seed", type=arguments.parse_seed, default=0, help="draws patches and bootstrap (default 0)")
     arguments.add_output(parser, outdir=None)
 

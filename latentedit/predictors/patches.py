@@ -64,7 +64,9 @@ class PatchFeatures(nn.Module):
         return cls(PatchConfig(**values))
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        return [torch.cat([self._describe(face) for face in resize(images, self.config.img_resolution).split(1)])]
+        return [
+            torch.cat([self._describe(face) for face in torch.split(resize(images, self.config.img_resolution), 1)])
+        ]
 
     def _describe(self, face: Tensor) -> Tensor:
         """Threshold the responses of both signs and average them by region: [1, 3, R, R] -> [1, num_features]."""

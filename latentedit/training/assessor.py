@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from latentedit.training.dictionary import learn_patches
 from latentedit.training.model_card import OMI, DataSource, write_card
 from latentedit.training.ratings import NUM_FOLDS, NUM_REPEATS, RatedFaces, deal_folds, load_faces
 from latentedit.training.two_stages import GAMMA, TwoStages, cross_validate, fit_stages
-from latentedit.training.views import VIEWS
+from latentedit.training.views import VIEWS, View, unchanged
 
 FEATURES: dict[str, Callable[[Tensor, int], FaceFeatures]] = {  # of each assessor, from faces and a seed
     "omi": lambda _images, _seed: GradientFeatures(FeatureConfig()),
@@ -108,25 +109,27 @@ def calibrate(assessor: OmiAssessor, predictions: Tensor, ratings: Tensor) -> No
 
 
 def measure_spearman(predictions: Tensor, faces: RatedFaces, seed: int) -> dict[str, dict[str, Any]]:
-    """Correlate predictions [R, N, A] with ratings, averaged over repeats; 95 % bootstrap intervals over faces."""
+    """Correlate predictions [R, N, A] with ratings, with 95 % bootstrap intervals; means over repeats."""
     figures = {}
     for i, attribute in enumerate(faces.attributes):
-        rated, predicted = faces.ratings[:, i].numpy(), predictions[:, :, i].numpy()
-        low, high = bootstrap_spearman(predicted.mean(axis=0), rated, seed)
-        rho = spearman(predicted, rated[None])
-        figures[attribute] = {"rho": float(rho.mean()), "low": low, "high": high, "n": len(rated)}
+        rated, repeats = faces.ratings[:, i].numpy(), predictions[:, :, i].numpy()
+        lows, highs = zip(*(bootstrap_spearman(predicted, rated, seed) for predicted in repeats), strict=True)
+        rho = spearman(repeats, rated[None])
+        figures[attribute] = {"rho": float(rho.mean()), "low": mean(lows), "high": mean(highs), "n": len(rated)}
     return figures
 
 
 @torch.no_grad()
 def measure_robustness(assessor: OmiAssessor, images: Tensor) -> dict[str, dict[str, float]]:
     """Measure how far each view of faces moves their scores: mean |change| / SD over faces, by attribute."""
-    clean = _rate(assessor, images, "")
-    changes = {name: (_rate(assessor, images, name) - clean).abs().mean(dim=0) / clean.std(dim=0) for name in VIEWS}
-    return {name: dict(zip(assessor.attributes, shares.tolist(), strict=True)) for name, shares in changes.items()}
+    clean = _rate(assessor, images, unchanged)
+    figures = {}
+    for name, view in VIEWS.items():
+        shares = (_rate(assessor, images, view) - clean).abs().mean(dim=0) / clean.std(dim=0)
+        figures[name] = dict(zip(assessor.attributes, shares.tolist(), strict=True))
+    return figures
 
 
-def _rate(assessor: OmiAssessor, images: Tensor, view: str) -> Tensor:
-    """Rate one view of faces, or the faces themselves: uint8 [N, 3, H, W] -> [N, A]."""
-    see = VIEWS.get(view, lambda seen: seen)
-    return torch.cat([assessor(see(to_images(chunk))) for chunk in images.split(CHUNK)])
+def _rate(assessor: OmiAssessor, images: Tensor, view: View) -> Tensor:
+    """Rate one view of faces: uint8 [N, 3, H, W] -> [N, A]."""
+    return torch.cat([assessor(view(to_images(chunk))) for chunk in torch.split(images, CHUNK)])

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from latentedit.photographs import to_images
 from latentedit.predictors.omi import FaceFeatures
-from latentedit.training.views import DRAWN, EVERY, VIEWS, View
+from latentedit.training.views import DRAWN, EVERY, VIEWS, View, unchanged
 
 CHUNK = 32  # faces at a time
 KEPT_OUT = 10  # every so manieth face teaches no damping: robustness is measured on these
@@ -35,16 +35,15 @@ class Description:
 @torch.no_grad()
 def describe_faces(images: Tensor, features: FaceFeatures, quiet: bool = False) -> Description:
     """Describe faces and learn, without any rating, what to be deaf to: uint8 [N, 3, H, W] -> Description."""
-    blocks = _describe_mirrored(images, features, None, quiet)
+    blocks = _describe_mirrored(images, features, unchanged, quiet)
     gains = [block.var(dim=0, correction=0).sum().mul(len(blocks)).rsqrt() for block in blocks]
     scales = torch.cat([gain.expand(block.shape[1]) for gain, block in zip(gains, blocks, strict=True)])
     rows = torch.cat(blocks, dim=1).mul_(scales)
-    teachers = torch.arange(len(images)) % KEPT_OUT != 0
-    drawn = [teachers & (torch.arange(len(images)) % len(DRAWN) == i) for i in range(len(DRAWN))]
-    views = [(EVERY, teachers), *((name, chosen) for name, chosen in zip(DRAWN, drawn, strict=True) if chosen.any())]
+    teachers = [i for i in range(len(images)) if i % KEPT_OUT]
+    views = {EVERY: teachers, **{name: teachers[i :: len(DRAWN)] for i, name in enumerate(DRAWN)}}
     changes = [
         torch.cat(_describe_mirrored(images[chosen], features, VIEWS[name], quiet), dim=1) * scales - rows[chosen]
-        for name, chosen in views
+        for name, chosen in views.items()
     ]
     return Description(rows, damp(rows, torch.cat(changes), STRENGTH), scales)
 
@@ -57,15 +56,15 @@ def damp(features: Tensor, changes: Tensor, strength: float) -> Tensor:
     """
     inner = (changes @ changes.t()).double()
     inner.diagonal().add_(1 / strength)
-    shares = torch.linalg.solve(inner, (changes @ features.t()).double())  # [M, N]
-    return features - shares.t().to(features.dtype) @ changes
+    shares: Tensor = torch.linalg.solve(inner, (changes @ features.t()).double())  # [M, N]
+    damped: Tensor = features - shares.t().to(features.dtype) @ changes
+    return damped
 
 
-def _describe_mirrored(images: Tensor, features: FaceFeatures, view: View | None, quiet: bool) -> list[Tensor]:
+def _describe_mirrored(images: Tensor, features: FaceFeatures, view: View, quiet: bool) -> list[Tensor]:
     """Average the features of each face and its mirror image: uint8 [N, 3, H, W] -> blocks [N, F]."""
     chunks = []
     for i in tqdm(range(0, len(images), CHUNK), desc="describing faces", disable=quiet):
-        faces = to_images(images[i : i + CHUNK])
-        seen = view(faces) if view else faces
+        seen = view(to_images(images[i : i + CHUNK]))
         chunks.append([(a + b) / 2 for a, b in zip(features(seen), features(seen.flip(-1)), strict=True)])
     return [torch.cat(block) for block in zip(*chunks, strict=True)]

@@ -36,7 +36,8 @@ ratings, corrects them. Penalties are chosen attribute by attribute by leave-one
 Spearman's correlation of predicted and rated: {folds}-fold cross-validation, the mean of {repeats} repeats with other
 folds (seed {seed}). Everything fitted to ratings, penalties included, saw the training folds only; scales, damping and
 learned patches saw all the faces, but no rating. The kinds of features and the design were picked on the same faces,
-which may make the figures slightly too good. Intervals: 95 %, bootstrap over faces. What else was tried:
+which may make the figures slightly too good. Intervals: 95 %, bootstrap over faces, the mean
+of the repeats'. What else was tried:
 [docs/assessors.md](../../docs/assessors.md).
 
 | attribute | Spearman | 95 % interval | n |
@@ -45,11 +46,12 @@ which may make the figures slightly too good. Intervals: 95 %, bootstrap over fa
 
 ## Calibration
 
-A score is the prediction of least error, so scores spread less than ratings do: `spread` is the ratio of the two standard
-deviations. `slope` is that of ratings on scores; where it is 1, a score 10 higher means a rating 10 higher on average.
-`{assessor}:age:matched` stretches scores until they spread as the ratings do. The interval around a score, score +- half
-width, holds the mean rating of {coverage:.0%} of new faces like these; the last column says of how many it did, the half
-width taken from every other face and tried on the faces between. All on the first repeat's left-out faces.
+A score is the prediction of least error, so scores spread less than ratings do: `spread` is the ratio of the two
+standard deviations. `slope` is that of ratings on scores; where it is 1, a score 10 higher means a rating 10 higher on
+average. `{assessor}:age:matched` stretches scores until they spread as the ratings do: better for comparing
+distributions, worse for one face. The interval, score +- half width, holds the mean rating of {coverage:.0%} of new
+faces like these; the last column says of how many it did, the half width taken from every other face and tried on the
+faces between. All on the first repeat's left-out faces.
 
 | attribute | bias | slope | spread | half width | held |
 |---|---|---|---|---|---|

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -50,7 +49,7 @@ def fit_stages(gram: Tensor, ratings: Tensor) -> TwoStages:
 def cross_validate(gram: Tensor, ratings: Tensor, folds: Tensor, quiet: bool = False) -> Tensor:
     """Rate each face by regressions fitted, penalties and all, to the other folds: folds [R, N] -> [R, N, A]."""
     predictions = ratings.new_empty(len(folds), *ratings.shape)
-    cases = [(repeat, fold) for repeat in range(len(folds)) for fold in folds[repeat].unique().tolist()]
+    cases = [(repeat, fold) for repeat in range(len(folds)) for fold in sorted(set(folds[repeat].tolist()))]
     for repeat, fold in tqdm(cases, desc="cross-validating", disable=quiet):
         test = folds[repeat] == fold
         stages = fit_stages(gram[~test][:, ~test], ratings[~test])

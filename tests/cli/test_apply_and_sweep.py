@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ def test_apply_writes_faces_strip_latents_and_run(run, network, tmp_path):
     names = {path.name for path in out.iterdir()}
     faces = {f"seed000{i}{suffix}.png" for i in (0, 1, 5) for suffix in ("", "_up+3")}
     assert names == faces | {"strip.png", "latents.npz", "run.json"}
-    assert "seed0005   omi:memorable" in done.out
+    assert re.search(
+        r"seed0005   omi:memorable [\d.-]+ \[\d+, \d+\] -> [\d.-]+ \[\d+, \d+\] \([+-][\d.]+\)\n", done.out
+    )
     assert "alpha +3 raw = +6 sigma = +8.49 flat" in done.out
     with Image.open(out / "seed0000.png") as face:
         assert face.size == (32, 32)
@@ -29,6 +32,8 @@ def test_run_json_holds_what_is_needed_to_repeat_it(run, network, scorable_gener
     assert facts["network"]["licence"] == "CC0 1.0"
     assert facts["alpha"] == pytest.approx({"raw": 1, "sigma": 2, "flat": 8**0.5})
     assert facts["faces"][0].keys() >= {"name", "before", "after", "score_before", "score_after"}
+    low, high = facts["faces"][0]["interval_after"]
+    assert low <= facts["faces"][0]["score_after"] <= high
 
 
 def test_the_saved_latents_are_the_edited_ones(run, network, scorable_generator, tmp_path):

@@ -44,11 +44,23 @@ def test_condition_writes_the_file_that_is_named(run, network, tmp_path):
 def test_score_rates_files_and_folders(run, tmp_path):
     for i in range(2):
         Image.effect_noise((80, 80), 40 + i).convert("RGB").save(tmp_path / f"{i}.png")
-    facts = run("score", tmp_path, tmp_path / "0.png", "--scorer", "omi", "omi:happy", "--json").facts
+    scorers = ["omi", "omi:happy", "patches:happy:matched"]
+    facts = run("score", tmp_path, tmp_path / "0.png", "--scorer", *scorers, "--json").facts
     assert [row["image"] for row in facts] == [str(tmp_path / name) for name in ("0.png", "1.png", "0.png")]
-    assert facts[0].keys() == {"image", "omi:memorable", "omi:happy"}
+    assert facts[0].keys() == {"image", "omi:memorable", "omi:happy", "patches:happy:matched", "intervals"}
     assert facts[0]["omi:happy"] == facts[2]["omi:happy"]
-    assert run("score", tmp_path / "0.png").out.splitlines()[0].split() == ["image", "omi:memorable"]
+    low, high = facts[0]["intervals"]["omi:happy"]
+    assert 0 <= low <= high <= 100
+    header, row = run("score", tmp_path / "0.png").out.splitlines()
+    assert header.split() == ["image", "omi:memorable"]
+    low, high = facts[0]["intervals"]["omi:memorable"]
+    assert row.endswith(f"{facts[0]['omi:memorable']:.1f} [{low:.0f}, {high:.0f}]")
+
+
+def test_train_assessor_says_at_once_what_it_cannot_train(run, tmp_path):
+    done = run("train", "assessor", "--data", tmp_path, "--name", "omi2", "--out", tmp_path / "x.safetensors")
+    assert done.code == 2
+    assert "'omi2': did you mean omi" in done.err
 
 
 def test_inspect_says_what_a_file_is(run, network, home, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
+from statistics import mean
 
 import pytest
 import torch
@@ -10,10 +12,12 @@ import torch
 from latentedit.checkpoints import save_record
 from latentedit.errors import InputError
 from latentedit.photographs import to_images
-from latentedit.predictors import OmiAssessor
-from latentedit.predictors.features import FeatureConfig, face_features, oriented_gradients
+from latentedit.predictors import PREDICTORS, OmiAssessor, load_assessor
+from latentedit.predictors.features import FeatureConfig, GradientFeatures, face_features, oriented_gradients
+from latentedit.predictors.patches import PatchConfig, PatchFeatures
 from latentedit.statistics import spearman
-from latentedit.training.assessor import load_faces
+from latentedit.training.ratings import load_faces
+from latentedit.training.views import VIEWS
 
 OMI = Path(__file__).parents[3] / "shared" / "data" / "omi"
 
@@ -25,12 +29,32 @@ def test_the_header_says_how_well_it_ranks() -> None:
     assert len(figures) == 34
     assert header["licence"] == "CC BY-NC-SA 4.0"
     assert "Peterson" in header["source"]
-    for attribute, floor in {"memorable": 0.50, "happy": 0.90, "age": 0.80, "gender": 0.88}.items():
+    for attribute, floor in {"memorable": 0.55, "happy": 0.92, "age": 0.85, "gender": 0.90}.items():
         assert figures[attribute]["low"] < figures[attribute]["rho"] < figures[attribute]["high"]
         assert figures[attribute]["rho"] > floor
         assert figures[attribute]["n"] == 1004
-    for filter_name in ("64 px, box", "64 px, bicubic"):
-        assert header["resolution"][filter_name]["least_correlation"] > 0.97
+    assert header["calibration"].keys() == figures.keys()
+    for measured in header["calibration"].values():
+        assert 0.9 < measured["slope"] < 1.1
+        assert 0.87 < measured["coverage"] < 0.93
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_the_header_says_what_rendering_does_to_scores(name: str) -> None:
+    robustness = load_assessor(name).header["robustness"]
+    assert robustness.keys() == VIEWS.keys()
+    assert max(robustness["mirrored"].values()) < 0.01
+    for view in ("JPEG, quality 75", "128 px", "64 px"):
+        assert max(robustness[view].values()) < 0.1
+    for view in ("4 px to the right", "4 px to the left", "4 px up", "4 px down"):
+        assert mean(robustness[view].values()) < (0.1 if name == "omi" else 0.16)
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_a_bundled_assessor_is_small_and_has_a_card(name: str) -> None:
+    with resources.as_file(resources.files("latentedit") / "assets" / f"{name}.safetensors") as path:
+        assert path.stat().st_size < {"omi": 6e6, "patches": 4e6}[name]
+        assert f"`{name}`" in path.with_suffix(".md").read_text()
 
 
 def test_the_default_scorer_is_memorability() -> None:
@@ -38,21 +62,25 @@ def test_the_default_scorer_is_memorability() -> None:
 
 
 @pytest.mark.skipif(not OMI.exists(), reason=f"{OMI} is not here")
-def test_the_bundled_weights_fit_their_training_faces() -> None:
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_the_bundled_weights_fit_their_training_faces(name: str) -> None:
     faces = load_faces(OMI, quiet=True)
-    assessor = OmiAssessor.load()
+    assessor = load_assessor(name)
     assert assessor.attributes == faces.attributes
     with torch.no_grad():
         ratings = assessor(to_images(faces.images[:200])).double()
     assert spearman(ratings.t().numpy(), faces.ratings[:200].t().numpy()).min() > 0.7
 
 
-def test_save_then_load_is_equal(tmp_path: Path) -> None:
-    assessor, images = OmiAssessor.load(), torch.rand(2, 3, 64, 64)
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_save_then_load_is_equal(tmp_path: Path, name: str) -> None:
+    assessor, images = load_assessor(name), torch.rand(2, 3, 64, 64)
     assessor.save(tmp_path / "copy.safetensors", {"licence": "none"})
     again = OmiAssessor.load(tmp_path / "copy.safetensors")
     assert torch.equal(again(images), assessor(images))
     assert again.header["licence"] == "none"
+    assert again.name == name
+    assert torch.equal(again.half_width, assessor.half_width)
     assert [path.name for path in tmp_path.iterdir()] == ["copy.safetensors"]
 
 
@@ -68,9 +96,25 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_features_have_the_stated_length() -> None:
-    for config in (FeatureConfig(), FeatureConfig(img_resolution=32, cells=(4,), num_orientations=6)):
-        blocks = face_features(torch.rand(2, 3, 48, 48), config)
-        assert sum(block.shape[1] for block in blocks) == config.num_features
+    gradients = (FeatureConfig(), FeatureConfig(img_resolution=32, cells=(4,), num_orientations=6, octaves=1))
+    patches = (PatchConfig(), PatchConfig(img_resolution=32, patch=4, regions=3, num_filters=2))
+    for features in (*map(GradientFeatures, gradients), *map(PatchFeatures, patches)):
+        blocks = features(torch.rand(2, 3, 48, 48))
+        assert sum(block.shape[1] for block in blocks) == features.config.num_features
+
+
+def test_settings_that_would_exhaust_the_memory_are_refused() -> None:
+    for settings in ({"num_filters": 2**20}, {"patch": 65, "img_resolution": 64}, {"stride": 3}, {"regions": 2.5}):
+        with pytest.raises(ValueError, match=r"is not within|don't cover"):
+            PatchConfig(**settings)
+
+
+def test_mirroring_a_face_permutes_its_patch_features() -> None:
+    features, face = load_assessor("patches").features, torch.rand(1, 3, 64, 64)
+    (one,), (other,) = features(face), features(face.flip(-1))
+    k, regions = features.config.num_filters, features.config.regions
+    maps = one.reshape(2, 2, k, regions, regions)  # sign, mirrored or not, filter, row, column
+    torch.testing.assert_close(maps.flip(1, -1).flatten(), other.flatten(), rtol=1e-4, atol=1e-4)
 
 
 def test_a_ramp_falls_into_the_bin_of_its_direction() -> None:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latentedit.errors import InputError
-from latentedit.predictors import PREDICTORS, OmiAssessor, load_scorer
+from latentedit.predictors import PREDICTORS, OmiAssessor, load_assessor, load_scorer
 from latentedit.scoring import score
 
 pytestmark = pytest.mark.parametrize("predictor", sorted(PREDICTORS))
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.parametrize("predictor", sorted(PREDICTORS))
 
 @pytest.fixture
 def assessor(predictor: str) -> OmiAssessor:
-    return PREDICTORS[predictor].load()
+    return load_assessor(predictor)
 
 
 @pytest.fixture
@@ -79,6 +79,26 @@ def test_a_scorer_is_one_column(predictor: str, assessor: OmiAssessor, images: T
         assert scorer.name == f"{predictor}:{attribute}"
         assert scorer.range == assessor.range
         assert torch.equal(score(scorer, images), assessor(images)[:, i])
+
+
+def test_a_matched_scorer_stretches_scores_about_the_mean_rating(predictor: str, images: Tensor) -> None:
+    plain, matched = load_scorer(f"{predictor}:age"), load_scorer(f"{predictor}:age:matched")
+    assert matched.name == f"{predictor}:age:matched"
+    scores, stretched = plain(images), matched(images)
+    assert stretched.std() > 1.05 * scores.std()
+    assert torch.equal(stretched.argsort(), scores.argsort())
+    torch.testing.assert_close(matched.interval(stretched), plain.interval(scores))
+    assert load_scorer(f"{predictor}:matched").name == f"{predictor}:memorable:matched"
+
+
+def test_an_interval_surrounds_its_score_within_the_scale(predictor: str) -> None:
+    scorer = load_scorer(predictor)
+    scores = torch.tensor([[-5.0, 2.0], [50.0, 99.0]])
+    low, high = scorer.interval(scores).unbind(dim=-1)
+    inside = scores.clamp(0, 100)
+    assert ((low <= inside) & (inside <= high)).all()
+    assert ((low >= 0) & (high <= 100)).all()
+    assert 5 < high[1, 0] - low[1, 0] < 60
 
 
 def test_mistakes_name_what_is_near(predictor: str, assessor: OmiAssessor) -> None:

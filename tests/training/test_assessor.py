@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from scipy.stats import spearmanr
 
 from latentedit.errors import InputError
 from latentedit.predictors import OmiAssessor
+from latentedit.predictors.patches import PatchConfig
 from latentedit.statistics import bootstrap_spearman, spearman
-from latentedit.training.assessor import train_assessor
+from latentedit.training.assessor import FEATURES, train_assessor
+from latentedit.training.reliability import draw_reliability
 from latentedit.training.ridge import PENALTIES, fit_ridge
 
 
@@ -32,11 +35,15 @@ def write_faces(folder: Path, count: int = 48) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("assessor")
-    train_assessor(write_faces(folder / "data"), folder / "light.safetensors", quiet=True)
-    return folder
+@pytest.fixture(scope="module", params=sorted(FEATURES))
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with data, and an assessor of small features trained on them, once of each kind."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("latentedit.training.assessor.PatchConfig", lambda: PatchConfig(num_filters=8, regions=4))
+        patch.setattr("latentedit.training.dictionary.NUM_PATCHES", 2000)
+        train_assessor(write_faces(folder / "data"), folder / "light.safetensors", request.param, quiet=True)
+        yield folder
 
 
 def test_the_trainer_finds_a_rating_that_is_there_and_none_that_is_not(trained: Path) -> None:
@@ -54,7 +61,8 @@ def test_the_file_rates_faces(trained: Path) -> None:
 
 
 def test_training_is_deterministic(trained: Path) -> None:
-    train_assessor(trained / "data", trained / "again.safetensors", quiet=True)
+    name = OmiAssessor.load(trained / "light.safetensors").name
+    train_assessor(trained / "data", trained / "again.safetensors", name, quiet=True)
     for ending in ("safetensors", "md"):
         assert (trained / f"again.{ending}").read_bytes() == (trained / f"light.{ending}").read_bytes()
 
@@ -66,6 +74,27 @@ def test_the_card_holds_every_figure(trained: Path) -> None:
         assert f"| {attribute} | {figures['rho']:.3f} |" in card
     assert header["licence"] in card
     assert all(limit in card for limit in header["limits"])
+    for view, shares in header["robustness"].items():
+        assert f"| {view} | {shares['light']:.3f} |" in card
+    for attribute, measured in header["calibration"].items():
+        row = next(line for line in card.splitlines() if line.startswith(f"| {attribute} | {measured['bias']:+.2f} |"))
+        assert f"| {measured['half_width']:.1f} | {measured['coverage']:.1%} |" in row
+
+
+def test_the_intervals_and_spreads_are_those_of_left_out_faces(trained: Path) -> None:
+    assessor = OmiAssessor.load(trained / "light.safetensors")
+    for i, attribute in enumerate(assessor.attributes):
+        measured = assessor.header["calibration"][attribute]
+        assert float(assessor.half_width[i]) == pytest.approx(measured["half_width"], rel=1e-5)
+        assert float(assessor.stretch[i]) == pytest.approx(1 / measured["spread"], rel=0.2)
+    assert assessor.half_width[0] < assessor.half_width[1]  # light is easier to tell than chance
+
+
+def test_the_picture_of_reliability_shows_every_attribute(trained: Path) -> None:
+    pytest.importorskip("matplotlib")
+    draw_reliability(OmiAssessor.load(trained / "light.safetensors").header, trained / "plot.png")
+    with Image.open(trained / "plot.png") as picture:
+        assert picture.width > picture.height > 200
 
 
 @pytest.mark.parametrize(
@@ -97,6 +126,8 @@ def test_a_place_that_cannot_be_written_fails_before_the_work(tmp_path: Path) ->
         train_assessor(tmp_path, tmp_path / "none" / "out.safetensors")
     with pytest.raises(InputError, match=r"ending \.safetensors"):
         train_assessor(tmp_path, tmp_path / "out.bin")
+    with pytest.raises(InputError, match=r"'patch': did you mean patches"):
+        train_assessor(tmp_path, tmp_path / "out.safetensors", "patch")
 
 
 def test_leaving_one_out_equals_fitting_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
