@@ -64,6 +64,16 @@ def test_a_direction_moves_its_own_rating_both_ways(effects, name):
     assert effect.spearman >= 0.85
 
 
+def test_a_second_opinion_agrees_that_each_direction_moves_its_rating(checkpoint):
+    assessor, generator = load_assessor("patches"), checkpoint.generator
+    sd = population_sd(generator, assessor, num_faces=100)
+    ws = sample(generator, HELD_OUT_SEEDS[:8], TRUNCATION_PSI)
+    for name, attribute in FOUND.items():
+        effects = measure_effects(generator, assessor, load_direction(name, generator), ws, sd)
+        assert effects[attribute].shifts[-1] >= 0.4, name
+        assert effects[attribute].shifts[0] <= -0.4, name
+
+
 @pytest.mark.parametrize("name", CONDITIONED)
 def test_a_conditioned_direction_spares_what_it_is_projected_off(effects, checkpoint, name):
     parent, conditions = CONDITIONED[name]
@@ -74,4 +84,4 @@ def test_a_conditioned_direction_spares_what_it_is_projected_off(effects, checkp
         if dragged > 0.2:
             assert abs(effects[name][FOUND[condition]].shifts[-1]) <= dragged / 2
     kept = effects[name][FOUND[parent]].shifts[-1] / effects[parent][FOUND[parent]].shifts[-1]
-    assert kept >= 0.6
+    assert kept >= 0.55
