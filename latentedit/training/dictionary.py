@@ -18,11 +18,12 @@ SOFTENING = 0.1  # added to the variances before whitening: keeps noise from bei
 def learn_patches(images: Tensor, config: PatchConfig, seed: int) -> PatchFeatures:
     """Learn filters from faces, without their ratings: uint8 [N, 3, H, W] -> PatchFeatures."""
     generator = torch.Generator().manual_seed(seed)
+    shape = (3, config.patch, config.patch)
     patches = _draw_patches(images, config, generator)
     center, whitening = fit_whitening(patches)
+    center = (center.reshape(shape) + center.reshape(shape).flip(-1)).flatten() / 2  # mirroring shall not move it
     atoms = cluster_directions((patches - center) @ whitening, config.num_filters, generator)
     features = PatchFeatures(config)
-    shape = (3, config.patch, config.patch)
     filters = atoms @ whitening  # whitening is symmetric: <W x, a> = <x, W a>
     features.load_state_dict({"filters": filters.reshape(-1, *shape), "center": center.reshape(shape)})
     return features
