@@ -15,11 +15,12 @@ import torch
 
 import directions
 from latentedit.checkpoints import fingerprint, load_record, save_record
-from latentedit.direction import UNITS, Direction, check_same_generator, cosines
+from latentedit.direction import Direction, check_same_generator, cosines
 from latentedit.errors import InputError, about
 from latentedit.formats import Entry, parse_channel, read_entries
 from latentedit.networks import Generator
 from latentedit.ranges import parse_indices
+from latentedit.vocabulary import UNITS
 
 KIND = "direction"
 SUFFIX = ".safetensors"

@@ -6,18 +6,15 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from torch import Tensor
-
-from latentedit.checkpoints import Checkpoint, load_checkpoint
-from latentedit.direction import UNITS, Direction
+import latentedit as le
 from latentedit.errors import InputError
-from latentedit.latents import load_latents, sample
-from latentedit.library import load_direction
-from latentedit.predictors import load_scorer
 from latentedit.ranges import format_ranges, parse_layers, parse_seeds
-from latentedit.scoring import Scorer
+from latentedit.vocabulary import UNITS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Commands = Any  # argparse's own type for sub-parsers is private
 T = TypeVar("T")
@@ -126,31 +123,31 @@ def parse_number(text: str) -> float:
     return number
 
 
-def open_network(args: argparse.Namespace) -> Checkpoint:
+def open_network(args: argparse.Namespace) -> le.Checkpoint:
     """Open the generator that --network and --device name."""
-    return load_checkpoint(args.network, args.device)
+    return le.load_checkpoint(args.network, args.device)
 
 
-def open_faces(args: argparse.Namespace, checkpoint: Checkpoint) -> tuple[Tensor, list[str]]:
+def open_faces(args: argparse.Namespace, checkpoint: le.Checkpoint) -> tuple[Tensor, list[str]]:
     """Make the latents that the arguments choose: -> ws [N, num_ws, w_dim] and a name for each face."""
     if args.latents is not None:
         for flag in ("seeds", "trunc", "trunc_cutoff", "class_index"):
             if getattr(args, flag) is not None:
                 name = flag.removesuffix("_index").replace("_", "-")
                 raise InputError(f"--{name} and --latents: latents are taken as they are, give one of them")
-        ws = load_latents(args.latents, checkpoint.generator)
+        ws = le.load_latents(args.latents, checkpoint.generator)
         return ws, [f"{args.latents.stem}-{i:04d}" for i in range(len(ws))]
     seeds = args.seeds or parse_seeds(args.default_seeds)
     if args.trunc_cutoff is not None and args.trunc_cutoff < 0:
         raise InputError(f"--trunc-cutoff {args.trunc_cutoff}: give a number of layers, 0 or more")
     psi = DEFAULT_PSI if args.trunc is None else args.trunc
-    ws = sample(checkpoint.generator, seeds, psi, args.trunc_cutoff, args.class_index)
+    ws = le.sample(checkpoint.generator, seeds, psi, args.trunc_cutoff, args.class_index)
     return ws, [f"seed{seed:04d}" for seed in seeds]
 
 
-def open_direction(args: argparse.Namespace, checkpoint: Checkpoint) -> tuple[Direction, tuple[int, ...]]:
+def open_direction(args: argparse.Namespace, checkpoint: le.Checkpoint) -> tuple[le.Direction, tuple[int, ...]]:
     """Load the direction and the layers that an edit moves."""
-    direction = load_direction(args.direction, checkpoint.generator, args.any_generator)
+    direction = le.load_direction(args.direction, checkpoint.generator, args.any_generator)
     layers = parse_layers(args.layers, checkpoint.config.num_ws)
     moved = tuple(layer for layer in layers if layer in direction.layers)
     if not moved:
@@ -160,9 +157,9 @@ def open_direction(args: argparse.Namespace, checkpoint: Checkpoint) -> tuple[Di
     return direction, moved
 
 
-def open_scorer(args: argparse.Namespace) -> Scorer | None:
+def open_scorer(args: argparse.Namespace) -> le.Scorer | None:
     """Load the scorer, or none."""
-    return None if args.scorer == "none" else load_scorer(args.scorer)
+    return None if args.scorer == "none" else le.load_scorer(args.scorer)
 
 
 def parse_count(text: str) -> int:

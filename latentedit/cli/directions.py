@@ -5,32 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-from latentedit.checkpoints import Checkpoint, load_checkpoint
+import latentedit as le
 from latentedit.cli import arguments, printing
-from latentedit.cli.inspect import describe, describe_direction, fact_lines
-from latentedit.collection import build_collection
-from latentedit.direction import Direction, check_same_generator, cosines
-from latentedit.discovery import calibrate
 from latentedit.errors import InputError, about
 from latentedit.files import replacing
-from latentedit.formats import WRITERS
-from latentedit.formats.entry import usual_num_ws
-from latentedit.library import (
-    SUFFIX,
-    check_name,
-    find_direction,
-    is_address,
-    list_directions,
-    load_direction,
-    load_directions,
-    read_direction,
-    save_direction,
-    store_direction,
-)
-from latentedit.predictors import load_assessor
 from latentedit.ranges import format_ranges
-from latentedit.rendering import heat_map
+from latentedit.vocabulary import DIRECTION_FORMATS, DirectionFormat
 
 EXAMPLES = """\
   latentedit directions list
@@ -41,7 +23,8 @@ EXAMPLES = """\
   latentedit directions compare w_sq smile age --out cosines.png
   latentedit directions build --out directions/faces    find the bundled ones again
 """
-FORMATS_BY_SUFFIX = {".npy": "interfacegan", ".pt": "e4e", SUFFIX: "latentedit"}
+Format = DirectionFormat | Literal["latentedit"]
+FORMATS_BY_SUFFIX: dict[str, Format] = {".npy": "interfacegan", ".pt": "e4e", ".safetensors": "latentedit"}
 
 
 def add_parser(commands: arguments.Commands) -> None:
@@ -85,7 +68,9 @@ def _add_export(actions: arguments.Commands) -> argparse.ArgumentParser:
     parser.add_argument("direction", help="a name of `latentedit directions list`, or a file")
     parser.add_argument("out", type=Path, help="the file to write")
     parser.add_argument(
-        "--to", choices=[*WRITERS, "latentedit"], help="the format (default: .npy interfacegan, .pt e4e, .safetensors)"
+        "--to",
+        choices=[*DIRECTION_FORMATS, "latentedit"],
+        help="the format (default: .npy interfacegan, .pt e4e, .safetensors)",
     )
     return parser
 
@@ -99,7 +84,9 @@ def _add_compare(actions: arguments.Commands) -> argparse.ArgumentParser:
 
 def list_known(args: argparse.Namespace) -> None:
     """Print every direction of the generator: name, space, sigma, method and where it lies."""
-    known = list_directions(arguments.open_network(args).fingerprint)
+    from latentedit.library import read_direction
+
+    known = le.list_directions(arguments.open_network(args).fingerprint)
     found = [(path, read_direction(path)) for path in known.values()]
     facts = [{**printing.describe_direction(direction), "file": str(path)} for path, direction in found]
     lines = printing.table(
@@ -109,7 +96,7 @@ def list_known(args: argparse.Namespace) -> None:
     printing.announce(args, facts, lines if found else none)
 
 
-def _row(path: Path, direction: Direction) -> list[str]:
+def _row(path: Path, direction: le.Direction) -> list[str]:
     """Write one direction as the cells of a table."""
     sigma = "" if direction.sigma is None else f"{direction.sigma:.3f}"
     shape = " x ".join(str(size) for size in direction.vector.shape)
@@ -118,6 +105,9 @@ def _row(path: Path, direction: Direction) -> list[str]:
 
 def show(args: argparse.Namespace) -> None:
     """Print all that a direction's file says."""
+    from latentedit.cli.description import describe, describe_direction, fact_lines
+    from latentedit.library import find_direction, is_address
+
     if is_address(args.direction):
         facts = describe(args.direction)
     else:
@@ -127,8 +117,11 @@ def show(args: argparse.Namespace) -> None:
 
 def import_file(args: argparse.Namespace) -> None:
     """Read, fit to the generator, store and print."""
+    from latentedit.cli.description import describe_direction, fact_lines
+    from latentedit.library import check_name, store_direction
+
     checkpoint = _open_network(args, args.file)
-    direction = load_direction(args.file, checkpoint.generator if checkpoint else None, args.any_generator)
+    direction = le.load_direction(args.file, checkpoint.generator if checkpoint else None, args.any_generator)
     owner = checkpoint.fingerprint if checkpoint else direction.generator
     if owner is None and not args.any_generator:
         raise InputError(
@@ -137,7 +130,7 @@ def import_file(args: argparse.Namespace) -> None:
         )
     direction = replace(direction, name=check_name(args.name or direction.name), generator=owner)
     if checkpoint and direction.sigma is None:
-        direction = calibrate(direction, checkpoint.generator, args.class_index)
+        direction = le.calibrate(direction, checkpoint.generator, args.class_index)
     path = store_direction(direction, owner)
     facts = describe_direction(path)
     printing.announce(args, facts, [*fact_lines(facts), f"written    {path}"])
@@ -145,13 +138,15 @@ def import_file(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Read, write in another tool's format and print."""
-    format = args.to or FORMATS_BY_SUFFIX.get(args.out.suffix)
+    from latentedit.formats import WRITERS
+
+    format: Format | None = args.to or FORMATS_BY_SUFFIX.get(args.out.suffix)
     if format is None:
         raise InputError(f"{args.out}: name the format with --to, or a file {', '.join(FORMATS_BY_SUFFIX)}")
     checkpoint = _open_network(args, args.direction)
-    direction = load_direction(args.direction, checkpoint.generator if checkpoint else None, args.any_generator)
+    direction = le.load_direction(args.direction, checkpoint.generator if checkpoint else None, args.any_generator)
     if format == "latentedit":
-        save_direction(direction, args.out)
+        le.save_direction(direction, args.out)
     else:
         WRITERS[format](args.out, direction, _num_ws(direction, checkpoint))
     facts = {**printing.describe_direction(direction), "format": format, "file": str(args.out)}
@@ -159,8 +154,10 @@ def export(args: argparse.Namespace) -> None:
     printing.announce(args, facts, [f"written    {args.out}: {direction.name}, layers {layers}, as {format}"])
 
 
-def _num_ws(direction: Direction, checkpoint: Checkpoint | None) -> int:
+def _num_ws(direction: le.Direction, checkpoint: le.Checkpoint | None) -> int:
     """Say how many layers the generator of a direction has, or usually has where nobody knows the generator."""
+    from latentedit.formats.entry import usual_num_ws
+
     if checkpoint is not None:
         return checkpoint.config.num_ws
     if direction.generator is not None:
@@ -170,6 +167,10 @@ def _num_ws(direction: Direction, checkpoint: Checkpoint | None) -> int:
 
 def compare(args: argparse.Namespace) -> None:
     """Print and draw the cosines."""
+    from latentedit.direction import check_same_generator, cosines
+    from latentedit.library import load_directions
+    from latentedit.rendering import heat_map
+
     checkpoint = _open_network(args, *args.directions)
     generator = checkpoint.generator if checkpoint else None
     found = [d for name in args.directions for d in load_directions(name, generator, args.any_generator)]
@@ -188,17 +189,21 @@ def compare(args: argparse.Namespace) -> None:
     printing.announce(args, facts, lines)
 
 
-def _open_network(args: argparse.Namespace, *names: str) -> Checkpoint | None:
+def _open_network(args: argparse.Namespace, *names: str) -> le.Checkpoint | None:
     """Open the generator that is named, or that a name of the library asks for; files alone need none."""
+    from latentedit.library import is_address
+
     if args.network is None and all(is_address(name) for name in names):
         return None
-    return load_checkpoint(args.network or "faces", args.device)
+    return le.load_checkpoint(args.network or "faces", args.device)
 
 
 def build(args: argparse.Namespace) -> None:
     """Find, measure and write the collection."""
+    from latentedit.collection import build_collection
+
     checkpoint = arguments.open_network(args)
-    collection = build_collection(checkpoint.generator, load_assessor("omi"), args.out, args.faces, quiet=args.quiet)
+    collection = build_collection(checkpoint.generator, le.load_assessor("omi"), args.out, args.faces, quiet=args.quiet)
     facts = {name: direction.provenance["effects"] for name, direction in collection.items()}
     attributes = list(next(iter(facts.values()))["shift_in_sd"])
     rows = [[name, *(f"{f['shift_in_sd'][a]['+3 sigma']:+.2f}" for a in attributes)] for name, f in facts.items()]

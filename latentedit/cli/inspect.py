@@ -3,23 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-from torch import Tensor
-
-from latentedit.arrays import is_numpy, load_content
-from latentedit.checkpoints import load_checkpoint, load_record
-from latentedit.checkpoints.records import has_header
-from latentedit.checkpoints.zoo import BUNDLED
 from latentedit.cli import arguments, printing
-from latentedit.errors import InputError, about, one_line
-from latentedit.formats import Entry, recognise
-from latentedit.latents import fit_latents, pick_latents
-from latentedit.library import SUFFIX, choose_entries, find_alike, find_repeats, fit, read_direction, split_address
-from latentedit.networks import Generator
-from latentedit.ranges import format_ranges
 
 EXAMPLES = """\
   latentedit inspect faces                              the bundled generator
@@ -28,8 +13,6 @@ EXAMPLES = """\
   latentedit inspect ffhq_pca.pt:10
   latentedit inspect age_boundary.npy --network ffhq.pkl
 """
-MOST_ODDITIES = 12  # shown of one file
-MOST_ITEMS = 6  # of a list, on one line
 
 
 def add_parser(commands: arguments.Commands) -> None:
@@ -43,196 +26,8 @@ def add_parser(commands: arguments.Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Recognise, describe and print."""
+    from latentedit.cli.description import describe, fact_lines
+
     generator = None if args.network is None else arguments.open_network(args).generator
     facts = describe(args.file, generator)
     printing.announce(args, facts, fact_lines(facts))
-
-
-def describe(address: str, generator: Generator | None = None) -> dict[str, Any]:
-    """Collect what there is to say of a bundled generator or a file, and whether it fits a generator."""
-    path, which = split_address(address)
-    if address in BUNDLED:
-        return _describe_generator(address)
-    if not path.is_file():
-        raise InputError(f"{address} is neither a file nor one of {', '.join(BUNDLED)}: check the path")
-    if path.suffix == SUFFIX:
-        return _describe_record(path, generator)
-    return _describe_arrays(path, which, generator) or _describe_generator(address)
-
-
-def _describe_record(path: Path, generator: Generator | None) -> dict[str, Any]:
-    """Describe a .safetensors file, latentedit's own or a bare state dict."""
-    with about(path):
-        if not has_header(path):
-            return _describe_generator(str(path))
-    header = load_record(path)[1]
-    if header.get("kind") == "direction":
-        return describe_direction(path, generator)
-    return _describe_generator(str(path)) if header.get("kind") == "generator" else {"file": str(path), **header}
-
-
-def _describe_arrays(path: Path, which: str, generator: Generator | None) -> dict[str, Any] | None:
-    """Describe a file of directions or latents; None where it is neither and may be a checkpoint."""
-    with about(path):
-        try:
-            content = load_content(path)
-        except InputError:
-            if is_numpy(path):
-                raise
-            return None  # a checkpoint's own reader knows better what is wrong
-        if entries := recognise(content, path):
-            return _describe_entries(path, choose_entries(entries, which), generator)
-        if latents := pick_latents(content):
-            return _describe_latents(path, *latents, generator)
-        if is_numpy(path):
-            raise InputError("holds neither directions nor latents: check that it is the right file")
-    return None
-
-
-def _describe_entries(path: Path, entries: list[Entry], generator: Generator | None) -> dict[str, Any]:
-    """Describe the directions of another tool's file."""
-    first = entries[0]
-    return {
-        "file": str(path),
-        "bytes": path.stat().st_size,
-        "kind": "direction" if len(entries) == 1 else "directions",
-        **{key: value for key, value in first.facts.items() if key not in ("file", "entry")},
-        "name": [entry.name for entry in entries],
-        "shape": list(first.rows.shape),
-        "precision": str(first.rows.dtype).removeprefix("torch."),
-        "layers": _say_layers(first),
-        "row_norm": [entry.row_norm for entry in entries],
-        "unit": first.unit,
-        "sigma": [entry.sigma for entry in entries if entry.sigma is not None],
-        "assumed": list(first.assumed),
-        "odd": list(_find_oddities(path, entries, generator)),
-    }
-
-
-def _say_layers(entry: Entry) -> str:
-    """Say which layers a direction of a file moves."""
-    if entry.layers is not None:
-        return format_ranges(entry.layers)
-    return "all, by the same row" if len(entry.rows) == 1 else f"0-{len(entry.rows) - 1}, each by a row of its own"
-
-
-def _find_oddities(path: Path, entries: list[Entry], generator: Generator | None) -> Iterator[str]:
-    """Say what a user should know before relying on a file's directions."""
-    for entry in entries:
-        prefix = f"{entry.name}: " if len(entries) > 1 else ""
-        misfits = () if generator is None else _find_misfit(entry, generator)
-        yield from (prefix + oddity for oddity in [*entry.oddities(), *misfits])
-    for name, known, value in find_alike(entries):
-        if not known.samefile(path):
-            yield f"{name} is nearly the same as {known.stem}, cosine {value:+.4f}, {known}"
-    for one, other, value in find_repeats(entries):
-        yield f"{one} and {other} are nearly the same, cosine {value:+.4f}"
-
-
-def _find_misfit(entry: Entry, generator: Generator) -> Iterator[str]:
-    """Say why a direction is not one of the generator's, if it is not."""
-    try:
-        fit(entry.lay(generator.config.num_ws), generator)
-    except InputError as error:
-        yield str(error)
-
-
-def _describe_latents(path: Path, format: str, w: Tensor, generator: Generator | None) -> dict[str, Any]:
-    """Describe a file of latents."""
-    rows = w.flatten(0, -2)
-    return {
-        "file": str(path),
-        "bytes": path.stat().st_size,
-        "kind": "latents",
-        "format": format,
-        "shape": list(w.shape),
-        "meaning": "[N, w_dim], or the rows of one face" if w.ndim == 2 else "[N, num_ws, w_dim]",
-        "row_norm": rows.norm(dim=1).tolist(),
-        "odd": list(_find_oddities_of_latents(w, generator)),
-    }
-
-
-def _find_oddities_of_latents(w: Tensor, generator: Generator | None) -> Iterator[str]:
-    """Say what a user should know before editing latents."""
-    faces = w.flatten(1)
-    if num_bad := int((~faces.isfinite().all(dim=1)).sum()):
-        yield f"{num_bad} of {len(w)} hold NaN or infinity: they cannot be used"
-    if num_zero := int((faces == 0).all(dim=1).sum()):
-        yield f"{num_zero} of {len(w)} are zero everywhere"
-    if num_repeats := len(w) - len(set(map(tuple, faces.tolist()))):
-        yield f"{num_repeats} of {len(w)} repeat others"
-    if generator is not None:
-        try:
-            fit_latents(w, generator)
-        except InputError as error:
-            yield str(error)
-
-
-def _describe_generator(name: str) -> dict[str, Any]:
-    """Describe a generator's checkpoint."""
-    checkpoint = load_checkpoint(name)
-    return {
-        "file": name,
-        "kind": "generator",
-        "format": checkpoint.format,
-        "fingerprint": checkpoint.fingerprint,
-        "parameters": sum(p.numel() for p in checkpoint.generator.parameters()),
-        "num_ws": checkpoint.config.num_ws,
-        **checkpoint.config.to_dict(),
-        "source": checkpoint.source,
-        "licence": checkpoint.licence,
-        "notes": list(checkpoint.notes),
-        "card": dict(checkpoint.card),
-    }
-
-
-def describe_direction(path: Path, generator: Generator | None = None) -> dict[str, Any]:
-    """Describe a direction's own file."""
-    direction = read_direction(path)
-    entry = Entry(
-        direction.name,
-        direction.vector,
-        direction.layers,
-        generator=direction.generator,
-        facts=direction.provenance,
-    )
-    return {
-        "file": str(path),
-        "bytes": path.stat().st_size,
-        "kind": "direction",
-        "format": "latentedit",
-        "name": direction.name,
-        "space": direction.space,
-        "shape": list(direction.vector.shape),
-        "layers": list(direction.layers),
-        "norm": direction.norm,
-        "unit": direction.unit,
-        "sigma": direction.sigma,
-        "generator": direction.generator,
-        "provenance": direction.provenance,
-        "odd": list(_find_oddities(path, [entry], generator)),
-    }
-
-
-def fact_lines(facts: dict[str, Any]) -> list[str]:
-    """Write one fact a line; what is odd or assumed takes a line each."""
-    spread = {key: facts[key][:MOST_ODDITIES] for key in ("assumed", "odd") if key in facts}
-    lines = [f"{key:20} {_shown(value)}" for key, value in facts.items() if key not in spread]
-    lines += [f"{key:20} {one_line(text)}" for key, texts in spread.items() for text in texts]
-    hidden = len(facts.get("odd", [])) - MOST_ODDITIES
-    return [*lines, f"{'odd':20} and {hidden} more, see --json"] if hidden > 0 else lines
-
-
-def _shown(value: Any) -> str:
-    """Write a value on one line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value)) or "none" if len(value) <= MOST_ITEMS else _shorten(value)
-    return f"{value:.6g}" if isinstance(value, float) else one_line(str(value))
-
-
-def _shorten(values: list[Any] | tuple[Any, ...]) -> str:
-    """Write a long list by its ends: numbers by the least and the largest, words by the first and the last."""
-    ends = [min(values), max(values)] if all(isinstance(v, int | float) for v in values) else [values[0], values[-1]]
-    return f"{_shown(ends[0])} to {_shown(ends[1])} ({len(values)})"

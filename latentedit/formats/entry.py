@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentedit.direction import Direction, Unit
+from latentedit.direction import Direction
 from latentedit.errors import InputError
+from latentedit.vocabulary import Unit
 
 USUAL_LAYERS = {512: 18}  # by width: StyleGAN2 at 1024 px, whose directions most files hold
 MOST_LAYERS = 64  # a claim to more is damage: 1024 px have 18

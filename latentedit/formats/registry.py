@@ -11,6 +11,7 @@ from latentedit.direction import Direction
 from latentedit.errors import InputError, about
 from latentedit.formats import e4e, ganalyze, ganspace, interfacegan, rosinality, stylegan2directions
 from latentedit.formats.entry import Entry
+from latentedit.vocabulary import DirectionFormat
 
 Reader = Callable[[object, str], list[Entry]]  # a file's content and its stem -> its directions, none if not its own
 FORMATS: dict[str, Reader] = {
@@ -23,7 +24,11 @@ FORMATS: dict[str, Reader] = {
     "GANalyze direction": ganalyze.read,
 }
 Writer = Callable[[Path, Direction, int], None]  # the generator's num_ws comes last
-WRITERS: dict[str, Writer] = {"interfacegan": interfacegan.write, "e4e": e4e.write, "rosinality": rosinality.write}
+WRITERS: dict[DirectionFormat, Writer] = {
+    "interfacegan": interfacegan.write,
+    "e4e": e4e.write,
+    "rosinality": rosinality.write,
+}
 
 
 def read_entries(path: Path) -> list[Entry]:

@@ -1,0 +1,12 @@
+"""The words that a user chooses from, apart from the modules that act on them: reading them loads nothing heavy."""
+
+from typing import Literal, get_args
+
+Unit = Literal["raw", "sigma", "flat"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+CheckpointFormat = Literal["latentedit", "nvidia-safetensors", "nvidia-pt", "rosinality-pt"]
+CHECKPOINT_FORMATS: tuple[CheckpointFormat, ...] = get_args(CheckpointFormat)
+
+DirectionFormat = Literal["interfacegan", "e4e", "rosinality"]
+DIRECTION_FORMATS: tuple[DirectionFormat, ...] = get_args(DirectionFormat)
