@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import latentedit as le
 from latentedit.cli import arguments, printing
-from latentedit.files import staged
 from latentedit.ranges import format_ranges
-from latentedit.reporting import write_run
+from latentedit.reporting import recorded, write_run
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     scorer = arguments.open_scorer(args)
     ws, names = arguments.open_faces(args, checkpoint)
     swept = le.sweep(ws, direction, [0.0, args.alpha], layers, args.unit)
-    with staged(args.outdir) as folder:
+    with recorded(args.outdir, args.latents) as folder:
         pairs = le.render(checkpoint.generator, swept.ws, args.noise_mode, quiet=args.quiet)  # [N, 2, 3, H, W]
         faces = _describe_faces(names, f"{direction.name}{args.alpha:+g}", scorer, pairs)
         facts: dict[str, Any] = {

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import latentedit as le
 from latentedit.cli import arguments, printing
 from latentedit.errors import InputError
-from latentedit.files import staged
 from latentedit.ranges import format_ranges
-from latentedit.reporting import write_run
+from latentedit.reporting import recorded, write_run
 from latentedit.vocabulary import Unit
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     ws, names = arguments.open_faces(args, checkpoint)
     swept = le.sweep(ws, direction, alphas, layers, args.unit)
     labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
-    with staged(args.outdir) as folder:
+    with recorded(args.outdir, args.latents) as folder:
         images = le.render(checkpoint.generator, swept.ws, args.noise_mode, quiet=args.quiet)  # [N, A, 3, H, W]
         scores = None if scorer is None else le.score(scorer, images)  # [N, A]
         facts = {
