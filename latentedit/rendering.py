@@ -29,18 +29,32 @@ def render(
 ) -> Tensor:
     """Render latents: [..., num_ws, w_dim] -> [..., 3, H, W] in [-1, 1].
 
-    Peak memory is bounded by `chunk` faces; `quiet=False` shows a progress bar.
+    Peak memory is bounded by `chunk` faces; `quiet=False` shows a progress bar. Random noise differs
+    from face to face, and is the same for all edits of a face, the last axis of [N, num_alphas, num_ws, w_dim].
     """
+    if ws.numel() == 0:
+        raise InputError("no latents to render: the batch is empty")
+    if noise_mode == "random" and ws.ndim > 3:
+        return _render_alike(generator, ws, chunk, quiet)
     flat = ws.reshape(-1, *ws.shape[-2:])
     starts = tqdm(range(0, len(flat), chunk), desc="rendering", disable=quiet)
     images = [generator.synthesis(flat[i : i + chunk], noise_mode) for i in starts]
-    if not images:
-        raise InputError("no latents to render: the batch is empty")
     stacked = torch.cat(images)
     if not torch.isfinite(stacked).all():
         raise InputError("these latents give no finite image: they lie too far out, or the generator is damaged")
     stacked = stacked.clamp(-1, 1)
     return stacked.reshape(*ws.shape[:-2], *stacked.shape[1:])
+
+
+def _render_alike(generator: Generator, ws: Tensor, chunk: int, quiet: bool) -> Tensor:
+    """Render every edit of a face with the same random noise: [..., num_alphas, num_ws, w_dim] -> [..., 3, H, W]."""
+    seed = int(torch.randint(2**31, ()))
+    edits = []
+    for moved in tqdm(ws.unbind(dim=-3), desc="rendering", disable=quiet):
+        with torch.random.fork_rng(devices=[ws.device] if ws.is_cuda else []):
+            torch.manual_seed(seed)
+            edits.append(render(generator, moved, "random", chunk))
+    return torch.stack(edits, dim=ws.ndim - 3)
 
 
 def to_pixels(image: Tensor) -> np.ndarray:
