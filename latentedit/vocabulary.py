@@ -10,3 +10,5 @@ CHECKPOINT_FORMATS: tuple[CheckpointFormat, ...] = get_args(CheckpointFormat)
 
 DirectionFormat = Literal["interfacegan", "e4e", "rosinality"]
 DIRECTION_FORMATS: tuple[DirectionFormat, ...] = get_args(DirectionFormat)
+
+SCENES = ("64", "256", "256-batch", "256-sweep", "1024", "1024-batch", "1024-sweep")  # of a benchmark
