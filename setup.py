@@ -35,6 +35,7 @@ setup(
         "lazy_loader",
         "ninja",
         "numpy>=1.26",
+        "packaging",
         "safetensors",
         "scikit-learn",
         "scipy",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ import directions
 from latentedit.checkpoints import fingerprint, load_record, save_record
 from latentedit.direction import Direction, check_same_generator, cosines
 from latentedit.errors import InputError, about
+from latentedit.files import home
 from latentedit.formats import Entry, parse_channel, read_entries
 from latentedit.networks import Generator
 from latentedit.ranges import parse_indices
@@ -159,11 +159,7 @@ def find_direction(name: str, generator: str | None) -> Path:
 
 def user_folder(generator: str | None) -> Path:
     """Name the folder of the user's own directions for a generator, or, None, of those that name no generator."""
-    return _home() / "directions" / (generator[:16] if generator else "any")
-
-
-def _home() -> Path:
-    return Path(os.environ.get("LATENTEDIT_HOME") or Path.home() / ".latentedit")
+    return home() / "directions" / (generator[:16] if generator else "any")
 
 
 def save_direction(direction: Direction, path: Path) -> None:
@@ -227,7 +223,7 @@ def find_alike(entries: Sequence[Entry], least: float = ALIKE) -> list[tuple[str
     Returns the names in the file, the known ones' files, and the cosines, of at least `least` or at most -`least`.
     """
     usable = [entry for entry in entries if entry.rows.isfinite().all() and entry.rows.any()]
-    folders = [*_bundled_folders(), *sorted((_home() / "directions").glob("*"))]
+    folders = [*_bundled_folders(), *sorted((home() / "directions").glob("*"))]
     found = []
     for path in (path for folder in folders for path in _directions_in([folder]).values()):
         known = read_direction(path)

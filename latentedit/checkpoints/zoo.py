@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -32,7 +33,7 @@ def load_generator(network: str | Path = "faces", device: str = "cpu") -> Genera
 
 def choose_device(device: str) -> torch.device:
     """Turn `auto` into the fastest device at hand; refuse one that is not."""
-    seen = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    seen: dict[str, Callable[[], bool]] = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
     if device == "auto":
         return torch.device(next((name for name, is_available in seen.items() if is_available()), "cpu"))
     if device in seen and not seen[device]():

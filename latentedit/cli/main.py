@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from latentedit.cli import apply, condition, convert, directions, inspect, score, sweep, train
+from latentedit.cli import apply, bench, condition, convert, directions, doctor, inspect, score, sweep, train
 from latentedit.errors import InputError, one_line
 
-COMMANDS = (apply, sweep, condition, score, inspect, convert, directions, train)
+COMMANDS = (apply, sweep, condition, score, inspect, convert, directions, train, bench, doctor)
 EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7

@@ -81,7 +81,7 @@ def test_train_generator_writes_a_generator_that_renders(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["apply", "sweep", "condition", "score", "inspect", "convert", "directions", "train"]
+    "command", ["apply", "sweep", "condition", "score", "inspect", "convert", "directions", "train", "bench", "doctor"]
 )
 def test_help_opens_with_examples_that_parse(run, command):
     from latentedit.cli.main import build_parser
@@ -95,7 +95,7 @@ def test_help_opens_with_examples_that_parse(run, command):
                 (
                     i
                     for i, word in enumerate(example)
-                    if word[:1].isupper() or word in ("rated", "the", "nothing", "find")
+                    if word[:1].isupper() or word in ("rated", "the", "nothing", "find", "half", "all", "compile")
                 ),
                 None,
             )
