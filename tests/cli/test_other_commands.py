@@ -44,8 +44,8 @@ def test_condition_writes_the_file_that_is_named(run, network, tmp_path):
 def test_score_rates_files_and_folders(run, tmp_path):
     for i in range(2):
         Image.effect_noise((80, 80), 40 + i).convert("RGB").save(tmp_path / f"{i}.png")
-    scorers = ["omi", "omi:happy", "patches:happy:matched"]
-    facts = run("score", tmp_path, tmp_path / "0.png", "--scorer", *scorers, "--json").facts
+    scorers = "omi,omi:happy,patches:happy:matched"
+    facts = run("score", tmp_path, tmp_path / "0.png", "--scorer", scorers, "--json").facts
     assert [row["image"] for row in facts] == [str(tmp_path / name) for name in ("0.png", "1.png", "0.png")]
     assert facts[0].keys() == {"image", "omi:memorable", "omi:happy", "patches:happy:matched", "intervals"}
     assert facts[0]["omi:happy"] == facts[2]["omi:happy"]
