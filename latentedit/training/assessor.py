@@ -50,7 +50,7 @@ def train_assessor(
     predictions = cross_validate(gram, faces.ratings, deal_folds(faces.stimuli, name, seed), quiet)
     stages = fit_stages(gram, faces.ratings)
     assessor = build_assessor(name, stages, description, features, faces.attributes)
-    calibrate(assessor, predictions[0], faces.ratings)
+    calibrate(assessor, predictions, faces.ratings)
     header = {
         "source": source.citation,
         "licence": source.licence,
@@ -102,10 +102,10 @@ def build_assessor(
 
 
 def calibrate(assessor: OmiAssessor, predictions: Tensor, ratings: Tensor) -> None:
-    """Give an assessor its intervals and spreads, from predictions for left-out faces [N, A]."""
+    """Give an assessor its intervals and spreads, from predictions for left-out faces [R, N, A]."""
     assessor.rated_mean.copy_(ratings.mean(dim=0))
-    assessor.stretch.copy_(ratings.std(dim=0) / predictions.std(dim=0))
-    assessor.half_width.copy_(conformal_half_width(ratings - predictions, COVERAGE))
+    assessor.stretch.copy_((ratings.std(dim=0) / predictions.std(dim=1)).mean(dim=0))
+    assessor.half_width.copy_(conformal_half_width(ratings - predictions[0], COVERAGE))
 
 
 def measure_spearman(predictions: Tensor, faces: RatedFaces, seed: int) -> dict[str, dict[str, Any]]:

@@ -26,7 +26,6 @@ print(f"{'all, mean':12} left out {left_out.mean():.3f}  rendered {rendered.mean
 
 sd = collection.population_sd(G, patches, num_faces=256)
 held_out = sample(G, collection.HELD_OUT_SEEDS, 0.7)
-for name in [*collection.FOUND, *collection.CONDITIONED]:
-    effects = measure_effects(G, patches, load_direction(name, G), held_out, sd)
-    own = collection.FOUND.get(name, "memorable")
-    print(name, own, *(f"{effects[own].shifts[i]:+.2f}" for i in (0, -1)), f"{effects[own].spearman:.2f}")
+for name, attribute in collection.FOUND.items():
+    effect = measure_effects(G, patches, load_direction(name, G), held_out, sd)[attribute]
+    print(name, attribute, f"{effect.shifts[0]:+.2f} / {effect.shifts[-1]:+.2f}", f"{effect.spearman:.2f}")
