@@ -16,7 +16,7 @@ MATCHED = "matched"  # what follows the attribute in the name of a scorer that s
 
 
 class Assessor(Protocol):
-    """Anything that rates several attributes of a face at once."""
+    """Anything that rates several attributes of a face at once; the tensors serve matched scores and intervals only."""
 
     name: str
     attributes: tuple[str, ...]
@@ -61,8 +61,10 @@ class AttributeScorer:
 
     def __call__(self, images: Tensor) -> Tensor:
         scores = self.assessor(images)[..., self._index]
+        if not self.matched:
+            return scores
         mean, stretch = self._spread()
-        return mean + stretch * (scores - mean) if self.matched else scores
+        return mean + stretch * (scores - mean)
 
     def interval(self, scores: Tensor) -> Tensor:
         """Say where people's mean rating of the scored faces lies nine times in ten: [...] -> [..., 2], low and high.
