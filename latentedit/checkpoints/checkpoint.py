@@ -64,7 +64,6 @@ def build_generator(config: AnyConfig, state: Mapping[str, Tensor]) -> Generator
         raise InputError(f"its network cannot be built: {error}") from error
     _compare(generator.state_dict(), state)
     generator.load_state_dict({name: _own(tensor) for name, tensor in state.items()}, assign=True)
-    _fill_filters(generator)
     _require_finite(generator.state_dict())
     return generator.eval().requires_grad_(False)
 
@@ -80,13 +79,6 @@ def _own(tensor: Tensor) -> Tensor:
     """Make a tensor float32 and the only one in its storage."""
     own = tensor.detach().float().contiguous()
     return own if own.untyped_storage().nbytes() == own.nbytes else own.clone()
-
-
-def _fill_filters(generator: Generator) -> None:
-    """Compute the low-pass filters, which no state dict of ours holds."""
-    for name, taps in list(generator.synthesis.make_filters()):
-        path, _, attribute = name.rpartition(".")
-        setattr(generator.synthesis.get_submodule(path), attribute, taps)
 
 
 def _require_finite(state: Mapping[str, Tensor]) -> None:
