@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,13 +28,21 @@ class Checkpoint:
     notes: tuple[str, ...] = ()  # what the reader had to assume
     card: Mapping[str, Any] = field(default_factory=dict)
     stated_fingerprint: str | None = None
+    path: Path | None = None
 
     @cached_property
     def fingerprint(self) -> str:
-        """Which generator it is: the hash of its weights, which takes longer than opening the file."""
+        """Which generator it is: the hash of its weights as they were when it was first asked for.
+
+        Computing it takes about as long as opening the file, so it is not done then. Raises
+        InputError where the file states another one: its weights were changed after they were saved.
+        """
         found = fingerprint(self.generator)
         if self.stated_fingerprint not in (None, found):
-            raise InputError(f"the weights are not those it was saved with (fingerprint {found[:12]}): fetch it again")
+            raise InputError(
+                f"{self.path or 'a checkpoint'}: the weights are not those it was saved with "
+                f"(fingerprint {found[:12]}): fetch it again"
+            )
         return found
 
     @property

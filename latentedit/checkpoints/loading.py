@@ -6,6 +6,7 @@ import gc
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def load_generator_file(path: str | Path) -> Checkpoint:
     that is no StyleGAN generator in full.
     """
     with about(path), _collection_paused():
-        return _read(Path(path))
+        return replace(_read(Path(path)), path=Path(path))
 
 
 @contextmanager

@@ -26,7 +26,10 @@ from latentedit.checkpoints.stored import HeldBytes, Span, StoredTensor, WeightF
 from latentedit.errors import InputError
 
 KINDS = {"Bool": "bool", "Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32", "Long": "int64"} | {
-    "Half": "float16", "BFloat16": "bfloat16", "Float": "float32", "Double": "float64"
+    "Half": "float16",
+    "BFloat16": "bfloat16",
+    "Float": "float32",
+    "Double": "float64",
 }
 STORAGES = {f"torch.{kind}Storage": getattr(torch, dtype) for kind, dtype in KINDS.items()}
 MAX_STORAGE_HEADER = 2**12  # bytes, ten times what torch writes

@@ -26,7 +26,9 @@ def design_filter(band: Band, factor: int, filter_size: int, radial: bool = Fals
     num_taps = filter_size * factor if factor > 1 else 1
     rate = band.sampling_rate * factor
     attenuation = 2.285 * (num_taps - 1) * math.pi * (4 * band.half_width / rate) + 7.95  # in dB
-    window = torch.kaiser_window(num_taps, periodic=False, beta=kaiser_beta(attenuation), dtype=torch.float64, device="cpu")
+    window = torch.kaiser_window(
+        num_taps, periodic=False, beta=kaiser_beta(attenuation), dtype=torch.float64, device="cpu"
+    )
     t = (torch.arange(num_taps, dtype=torch.float64, device="cpu") - (num_taps - 1) / 2) / rate
     taps: Tensor = torch.sinc(2 * band.cutoff * t) * window
     if radial:
