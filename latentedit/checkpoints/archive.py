@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import pickle
 import re
-from bisect import bisect_right
 import warnings
 import zipfile
+from bisect import bisect_right
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -69,7 +69,7 @@ def open_archive(path: Path) -> object:
     with damaged("torch cannot read it: the file is damaged or cut short, fetch it again"):
         try:
             return _Locator(path).locate(content)
-        except AttributeError:  # an older torch, which does not say where its storages lie
+        except AttributeError:  # an older torch does not say where storages lie
             return load_archive(path)
 
 
@@ -103,10 +103,12 @@ class _Locator:
         if not tensor.is_meta or tensor.layout != torch.strided:
             return tensor
         storage = tensor.untyped_storage()
-        start: int = storage._checkpoint_offset  # type: ignore[attr-defined]
+        start = storage._checkpoint_offset
+        if start is None:
+            raise AttributeError("torch does not say where it lies")
         room = self.ends[bisect_right(self.ends, start)] - start  # up to the next entry of the archive
         numbers = Span(self.file, start, min(storage.nbytes(), room))
-        return StoredTensor(numbers, tensor.dtype, tensor.storage_offset(), tuple(tensor.shape), tensor.stride())
+        return StoredTensor(numbers, tensor.dtype, int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride())
 
 
 def require_plain(name: str, value: object) -> Tensor:

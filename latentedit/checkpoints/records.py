@@ -61,6 +61,12 @@ def open_tensors(path: Path) -> tuple[dict[str, StoredTensor | None], dict[str, 
     return {name: _locate(weights, start, entry) for name, entry in entries.items() if name != "__metadata__"}, metadata
 
 
+def has_header(path: Path) -> bool:
+    """Tell whether latentedit wrote a safetensors file."""
+    with _open(path) as file:
+        return HEADER_KEY in (file.metadata() or {})
+
+
 def _locate(weights: WeightFile, start: int, entry: dict[str, Any]) -> StoredTensor | None:
     begin, end = entry["data_offsets"]
     if entry["dtype"] not in DTYPES:

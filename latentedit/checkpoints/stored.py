@@ -28,7 +28,7 @@ class WeightFile:
     def __init__(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         weakref.finalize(self, os.close, descriptor)
-        self.stream = open(descriptor, "rb", closefd=False)
+        self.stream = os.fdopen(descriptor, "rb", closefd=False)
         self.size = os.fstat(descriptor).st_size
         self.allowance = 2 * self.size + SLACK
 
@@ -41,7 +41,7 @@ class WeightFile:
             raise InputError("refused: its tensors claim the same bytes again and again")
         content = torch.empty(length, dtype=torch.uint8)
         self.stream.seek(start)
-        if self.stream.readinto(content.numpy()) != length:
+        if self.stream.readinto(content.numpy().data) != length:
             raise InputError("cut short while it was read: fetch it again")
         return content
 

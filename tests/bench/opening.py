@@ -114,7 +114,8 @@ def main() -> int:
                 runs[name].append(measure(opener, folder / name))
     for name in dict.fromkeys(FORMATS.values()):
         report(f"torch.load {name}", runs[name], runs[name])
-    return 0 if all([report(name, runs[name], runs[base]) for name, base in FORMATS.items()]) else 1
+    kept = [report(name, runs[name], runs[base]) for name, base in FORMATS.items()]
+    return 0 if all(kept) else 1
 
 
 if __name__ == "__main__":
