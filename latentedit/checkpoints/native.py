@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
+from latentedit.checkpoints.archive import require_state
 from latentedit.checkpoints.checkpoint import Checkpoint, build_generator
 from latentedit.checkpoints.identity import fingerprint
 from latentedit.checkpoints.inference import TUNING, infer_config, infer_stylegan3_config
-from latentedit.checkpoints.records import read_record, save_record
+from latentedit.checkpoints.records import save_record
 from latentedit.errors import InputError
 from latentedit.networks import AnyConfig, Generator, read_config
 
@@ -45,11 +46,11 @@ def save_generator(
     save_record(path, state, header)
 
 
-def read(path: Path) -> Checkpoint:
+def interpret(tensors: Mapping[str, object], header: Mapping[str, Any]) -> Checkpoint:
     """Read what `save_generator` wrote; the weights are float32 whatever the file's dtype."""
-    state, header = read_record(path)
     if header.get("kind") != KIND:
         raise InputError(f"holds a {header.get('kind')!r}, not a generator")
+    state = require_state(tensors)
     infer = infer_stylegan3_config if "synthesis.input.weight" in state else infer_config
     generator = build_generator(_reconcile(infer(state), header.get("config")), state)
     return Checkpoint(

@@ -10,13 +10,16 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
+from latentedit.checkpoints.stored import Span, StoredTensor, WeightFile
 from latentedit.errors import InputError, about
 from latentedit.files import replacing
 
 HEADER_KEY = "latentedit"
 RECORD_VERSION = 1
+DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
 
 
 def save_record(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -44,20 +47,31 @@ def load_record(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def read_record(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Do the work of `load_record`; errors don't name the path."""
     with _open(path) as file:
-        header = _parse_header(file.metadata() or {})
+        header = parse_header(file.metadata() or {})
         return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of any safetensors file."""
-    with _open(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+def open_tensors(path: Path) -> tuple[dict[str, StoredTensor | None], dict[str, str]]:
+    """Open any safetensors file: -> tensors yet to be read (None for integers), metadata."""
+    with _open(path) as file:  # which checks the layout
+        metadata = file.metadata() or {}
+    weights = WeightFile(path)
+    start = 8 + int.from_bytes(weights.stream.read(8), "little")
+    entries = json.loads(weights.stream.read(start - 8))
+    return {name: _locate(weights, start, entry) for name, entry in entries.items() if name != "__metadata__"}, metadata
 
 
 def has_header(path: Path) -> bool:
     """Tell whether latentedit wrote a safetensors file."""
     with _open(path) as file:
         return HEADER_KEY in (file.metadata() or {})
+
+
+def _locate(weights: WeightFile, start: int, entry: dict[str, Any]) -> StoredTensor | None:
+    begin, end = entry["data_offsets"]
+    if entry["dtype"] not in DTYPES:
+        return None
+    return StoredTensor.lay_out(Span(weights, start + begin, end - begin), DTYPES[entry["dtype"]], entry["shape"])
 
 
 @contextmanager
@@ -70,7 +84,8 @@ def _open(path: Path) -> Iterator[Any]:
         raise InputError(f"no safetensors file, or one cut short ({error}): fetch it again") from error
 
 
-def _parse_header(metadata: dict[str, str]) -> dict[str, Any]:
+def parse_header(metadata: dict[str, str]) -> dict[str, Any]:
+    """Read the JSON header off a file's metadata."""
     try:
         header = json.loads(metadata[HEADER_KEY])
         version = header.pop("record_version")

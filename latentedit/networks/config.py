@@ -170,7 +170,7 @@ class StyleGAN3Config(NetworkConfig):
         bounds = {  # a file's settings must not exhaust the memory
             "num_layers": (1, 64),
             "img_resolution": (8, 2**13),
-            "num_critical": (0, self.num_layers - 1),
+            "num_critical": (0, self.num_layers - 1),  # cutoffs grow over the other layers, one at least
             "first_cutoff": (2**-10, self.img_resolution / 2),
             "first_stopband": (1, 2**16),
             "last_stopband_rel": (1, 2**10),
