@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import re
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,15 @@ import torch
 import directions
 from latentedit.checkpoints import fingerprint, load_record, save_record
 from latentedit.direction import UNITS, Direction, check_same_generator, cosines
-from latentedit.errors import InputError, about
+from latentedit.errors import InputError, about, damaged, one_line
+from latentedit.files import require_regular
 from latentedit.formats import Entry, parse_channel, read_entries
 from latentedit.networks import Generator
 from latentedit.ranges import parse_indices
 
 KIND = "direction"
+LARGEST_INDEX = 2**20  # bytes: a hundred times the bundled one
+LONGEST_NAME = 255  # characters, as of a file's
 SUFFIX = ".safetensors"
 SUFFIXES = (SUFFIX, ".npy", ".npz", ".pt", ".pth", ".pkl")  # what tells a file from a name
 ALIKE = 0.98  # the cosine from which two directions are nearly the same
@@ -122,7 +126,7 @@ def list_directions(generator: str | None) -> dict[str, Path]:
 
     Among them are those that the user imported for whichever generator they fit; None lists these alone.
     """
-    folders = [folder for folder in _bundled_folders() if _generator_of(folder) == generator]
+    folders = [folder for folder in _bundled_folders() if read_index(folder / "index.json") == generator]
     return _directions_in([*folders, user_folder(None), user_folder(generator)])
 
 
@@ -136,9 +140,13 @@ def _bundled_folders() -> list[Path]:
     return sorted(index.parent for index in Path(directions.__file__).parent.glob("*/index.json"))
 
 
-def _generator_of(folder: Path) -> str:
-    """Read from a folder's index which generator its directions belong to."""
-    return str(json.loads((folder / "index.json").read_text())["generator"])
+def read_index(path: Path) -> str:
+    """Read from a folder's index which generator its directions belong to: -> its fingerprint."""
+    require_regular(path)
+    with about(path), damaged("no index of directions: install latentedit anew"):
+        if path.stat().st_size > LARGEST_INDEX:
+            raise InputError(f"an index of more than {LARGEST_INDEX >> 20} MiB: install latentedit anew")
+        return str(json.loads(path.read_text(encoding="utf-8"))["generator"][:64])
 
 
 def find_direction(name: str, generator: str | None) -> Path:
@@ -183,11 +191,11 @@ def read_direction(path: Path) -> Direction:
     """Read what `save_direction` wrote."""
     tensors, header = load_record(path)
     if header.get("kind") != KIND or "vector" not in tensors:
-        raise InputError(f"{path} holds a {header.get('kind', 'record')}, not a direction: give another file")
+        raise InputError(f"{path} holds a {reprlib.repr(header.get('kind', 'record'))}, not a direction: give another file")
     try:
         return _from_header(tensors["vector"], header)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{path} is no intact direction ({error}): fetch or make it again") from error
+        raise InputError(f"{path} is no intact direction ({one_line(error)}): fetch or make it again") from error
 
 
 def _from_header(vector: torch.Tensor, header: dict[str, Any]) -> Direction:
@@ -195,7 +203,7 @@ def _from_header(vector: torch.Tensor, header: dict[str, Any]) -> Direction:
     fields = {key: header[key] for key in ("name", "unit", "sigma", "generator", "provenance")}
     fields["sigma"] = None if fields["sigma"] is None else float(fields["sigma"])
     sound = {
-        "name": isinstance(fields["name"], str) and fields["name"].isprintable() and "/" not in fields["name"],
+        "name": _is_name(fields["name"]),
         "unit": fields["unit"] in UNITS,
         "generator": fields["generator"] is None or isinstance(fields["generator"], str),
         "provenance": isinstance(fields["provenance"], dict),
@@ -203,6 +211,11 @@ def _from_header(vector: torch.Tensor, header: dict[str, Any]) -> Direction:
     if wrong := [key for key, is_sound in sound.items() if not is_sound]:
         raise ValueError(f"{wrong[0]} {str(header[wrong[0]])[:40]!r}")
     return Direction(vector=vector, layers=tuple(int(layer) for layer in header["layers"]), **fields)
+
+
+def _is_name(name: object) -> bool:
+    """Tell whether a name can be printed, and is no path."""
+    return isinstance(name, str) and len(name) <= LONGEST_NAME and name.isprintable() and "/" not in name
 
 
 def check_name(name: str) -> str:

@@ -7,7 +7,6 @@ import io
 import pickle
 import re
 import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from latentedit.checkpoints.inert import CLASSES, FUNCTIONS, Call
+from latentedit.checkpoints.inspection import inspect_archive, refuse_name
 from latentedit.errors import InputError, damaged
 
 # What a checkpoint may name besides tensors: the settings of training scripts, and the stand-ins of
@@ -36,32 +36,15 @@ def load_archive(file: Path | io.BytesIO) -> object:
     `argparse.Namespace`, which training scripts store beside the weights, is let through.
     """
     with damaged("torch cannot read it: the file is damaged or cut short, fetch it again"):
-        _check_zip(file)
-        if isinstance(file, io.BytesIO):
-            file.seek(0)  # zipfile has read its end
+        inspect_archive(file)
         try:
             with torch.serialization.safe_globals(ALLOWED), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return torch.load(file, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             if refused := re.search(r"GLOBAL (\S+)", str(error)):
-                raise InputError(
-                    f"refused: it asks for {refused[1]!r}, which plain weights never need; none of its code was run"
-                ) from error
+                raise InputError(refuse_name(refused[1])) from error
             raise
-
-
-def _check_zip(file: Path | io.BytesIO) -> None:
-    """Refuse a zip archive that torch.save did not write, or one that unfolds to more than the bytes it has."""
-    if not zipfile.is_zipfile(file):
-        return
-    with zipfile.ZipFile(file) as archive:
-        entries = archive.infolist()
-        size = archive.fp.seek(0, io.SEEK_END) if archive.fp else 0
-    if not any(entry.filename.endswith("data.pkl") for entry in entries):
-        raise InputError("a zip archive, but none that torch.save wrote: unpack it and give the checkpoint inside")
-    if sum(entry.file_size for entry in entries) > size:
-        raise InputError("refused: a compressed archive, which torch.save never writes: unpack it first")
 
 
 def require_plain(name: str, value: object) -> Tensor:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from latentedit.checkpoints import encoders, native, nvidia, rosinality, state_dicts, tf_legacy
 from latentedit.checkpoints.archive import load_archive
 from latentedit.checkpoints.checkpoint import Checkpoint, pick_network
 from latentedit.checkpoints.inert import Call, Network
-from latentedit.checkpoints.records import has_header, read_tensors
+from latentedit.checkpoints.inspection import TORCH_LEGACY, ZIP
+from latentedit.checkpoints.records import has_header, read_tensors, starts_as_record
 from latentedit.checkpoints.unpickler import unpickle
 from latentedit.errors import InputError, about
+from latentedit.files import require_regular
 
-ZIP, PICKLE = b"PK\x03\x04", b"\x80"
-TORCH_LEGACY = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
-MAX_HEADER = 100_000_000  # bytes, safetensors' own limit
+PICKLE = b"\x80"
 
 
 def load_generator_file(path: str | Path) -> Checkpoint:
@@ -34,9 +31,10 @@ def load_generator_file(path: str | Path) -> Checkpoint:
 
 def _read(path: Path) -> Checkpoint:
     """Choose the reader by the first bytes of the file, and then by what it holds."""
+    require_regular(path)
     with path.open("rb") as file:
         start = file.read(64)
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER:
+    if starts_as_record(path):
         return native.read(path) if has_header(path) else _interpret(read_tensors(path))
     if holds_pickle(start):
         return _interpret(load_pickled(path, start))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -49,7 +50,7 @@ def read(path: Path) -> Checkpoint:
     """Read what `save_generator` wrote; the weights are float32 whatever the file's dtype."""
     state, header = read_record(path)
     if header.get("kind") != KIND:
-        raise InputError(f"holds a {header.get('kind')!r}, not a generator")
+        raise InputError(f"holds a {reprlib.repr(header.get('kind'))}, not a generator")
     infer = infer_stylegan3_config if "synthesis.input.weight" in state else infer_config
     generator = build_generator(_reconcile(infer(state), header.get("config")), state)
     return Checkpoint(

@@ -8,10 +8,8 @@ outside a short list are refused all the same: a file that needs them is no chec
 from __future__ import annotations
 
 import io
-import pickle
-import pickletools
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,20 +17,10 @@ from torch import Tensor
 
 from latentedit.checkpoints.archive import load_archive, require_plain
 from latentedit.checkpoints.inert import CLASSES, FUNCTIONS, Call
+from latentedit.checkpoints.machine import run_pickle
 from latentedit.errors import InputError
 
 NUMBERS = ("f4", "f8", "i4", "i8", "b1")  # little-endian, as every machine that trains writes them
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        """Look the name up among the allowed ones only; dots in it lead nowhere."""
-        full = f"{module}.{name}"
-        if full in CLASSES:
-            return CLASSES[full]
-        if full in FUNCTIONS:
-            return FUNCTIONS[full]
-        raise InputError(f"refused: it asks for {full[:80]!r}, which no checkpoint needs; none of its code was run")
 
 
 def unpickle(path: Path, start: int = 0) -> object:
@@ -41,32 +29,17 @@ def unpickle(path: Path, start: int = 0) -> object:
     `start` skips the bytes before it, as numpy puts a header in front of some.
     """
     with path.open("rb") as file:
-        try:
-            file.seek(start)
-            _scan(file)
-            file.seek(start)
-            return _Unpickler(file, encoding="latin1").load()  # Python 2 had no other
-        except (InputError, OSError):
-            raise
-        except Exception as error:  # the pickle machine raises a dozen types on a damaged file
-            raise InputError(f"a damaged pickle, cut short or no pickle at all ({_first_line(error)})") from error
+        file.seek(start)
+        return run_pickle(file, _find)
 
 
-def _scan(file: BinaryIO) -> None:
-    """Refuse, before the pickle machine starts, the two opcodes that find_class cannot guard.
-
-    EXT takes objects from a table of the running process, and PUT with a huge index makes the
-    machine allocate as much memory as the index says.
-    """
-    for count, (opcode, arg, _) in enumerate(pickletools.genops(file)):
-        if opcode.name.startswith("EXT"):
-            raise InputError(f"refused: it uses extension code {arg}, which no checkpoint needs")
-        if opcode.name.endswith("PUT") and isinstance(arg, int) and arg > count:
-            raise InputError("refused: a damaged pickle, or one made to exhaust the memory")
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:80] if str(error).strip() else 'no detail'}"
+def _find(name: str) -> object:
+    """Look a name up among the allowed ones only; dots in it lead nowhere."""
+    if name in CLASSES:
+        return CLASSES[name]
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    raise InputError(f"refused: it asks for {name[:80]!r}, which no checkpoint needs; none of its code was run")
 
 
 def rebuild_tensor(value: object) -> Tensor:
