@@ -42,6 +42,6 @@ setup(
         "requests",
         "tqdm",
     ],
-    extras_require={"test": TEST},
+    extras_require={"test": TEST, "fuzz": ["atheris"]},
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )

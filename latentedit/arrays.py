@@ -101,7 +101,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(info) as file:
         shape, fortran, dtype = _read_header(file)
         if dtype.hasobject:
-            raise InputError(f"{info.filename[:80]} in it is pickled: save it as plain numbers, with allow_pickle=False")
+            raise InputError(f"{info.filename[:80]} in it is pickled: save it plain, with allow_pickle=False")
         return _read_body(file, info.file_size - file.tell(), shape, fortran, dtype)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
-LONGEST_LINE = 2000  # characters
+LONGEST_LINE = 1000  # characters
 
 
 class InputError(ValueError):

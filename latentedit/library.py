@@ -146,7 +146,13 @@ def read_index(path: Path) -> str:
     with about(path), damaged("no index of directions: install latentedit anew"):
         if path.stat().st_size > LARGEST_INDEX:
             raise InputError(f"an index of more than {LARGEST_INDEX >> 20} MiB: install latentedit anew")
-        return str(json.loads(path.read_text(encoding="utf-8"))["generator"][:64])
+        return _require_fingerprint(json.loads(path.read_text(encoding="utf-8"))["generator"])
+
+
+def _require_fingerprint(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise ValueError("no fingerprint")
+    return text
 
 
 def find_direction(name: str, generator: str | None) -> Path:
@@ -191,7 +197,9 @@ def read_direction(path: Path) -> Direction:
     """Read what `save_direction` wrote."""
     tensors, header = load_record(path)
     if header.get("kind") != KIND or "vector" not in tensors:
-        raise InputError(f"{path} holds a {reprlib.repr(header.get('kind', 'record'))}, not a direction: give another file")
+        raise InputError(
+            f"{path} holds a {reprlib.repr(header.get('kind', 'record'))}, not a direction: give another file"
+        )
     try:
         return _from_header(tensors["vector"], header)
     except (KeyError, TypeError, ValueError, OverflowError) as error:

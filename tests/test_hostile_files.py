@@ -18,8 +18,8 @@ from latentedit.latents import load_latents
 from latentedit.library import read_direction, read_index
 from latentedit.photographs import load_square
 from latentedit.predictors import OmiAssessor
-from latentedit.training.generator import export_generator, load_state, resume, small_config
 from latentedit.training.gan import Settings
+from latentedit.training.generator import export_generator, load_state, resume, small_config
 
 READERS = {
     "checkpoint": load_generator_file,
@@ -60,7 +60,10 @@ STARTS = {
     "zeros": b"",
     "pickle": b"\x80\x02c",
     "zip": b"PK\x03\x04",
-    "numpy": b"\x93NUMPY\x01\x00" + struct.pack("<H", 65) + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1, 4), }".ljust(64) + b"\n",
+    "numpy": b"\x93NUMPY\x01\x00"
+    + struct.pack("<H", 65)
+    + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1, 4), }".ljust(64)
+    + b"\n",
     "safetensors": struct.pack("<Q", 90_000_000) + b'{"',
     "json": b'{"generator": "',
     "png": b"\x89PNG\r\n\x1a\n",
@@ -86,7 +89,11 @@ def test_no_program_is_started_for_a_picture(tmp_path, monkeypatch):
 
 def png(width, height, rows):
     """A PNG of one byte a pixel that says whatever it likes."""
-    parts = [(b"IHDR", struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    parts = [
+        (b"IHDR", struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
     chunks = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
@@ -148,7 +155,9 @@ HEADERS = {
 @pytest.mark.parametrize("name", HEADERS)
 def test_records_that_lie(name, tmp_path):
     (tmp_path / "lie.safetensors").write_bytes(
-        safetensors({"__metadata__": {"latentedit": HEADERS[name]}, "vector": vector()}, struct.pack("<16f", *range(16)))
+        safetensors(
+            {"__metadata__": {"latentedit": HEADERS[name]}, "vector": vector()}, struct.pack("<16f", *range(16))
+        )
     )
     for reader in ("checkpoint", "direction", "assessor"):
         line = refuse(READERS[reader], tmp_path / "lie.safetensors")
@@ -190,7 +199,9 @@ def test_a_training_state_that_lies(parts, tmp_path, little_memory):
     assert not (tmp_path / "out.safetensors").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"generator": ' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"generator": ' + b"9" * 5000 + b"}"]
+)
 def test_an_index_that_is_none(content, tmp_path):
     (tmp_path / "index.json").write_bytes(content)
     refuse(read_index, tmp_path / "index.json")

@@ -24,7 +24,7 @@ ARGUMENTS = {  # opcodes that push what is written behind them
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 CONTAINERS: dict[str, type] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
 IGNORED = ("PROTO", "FRAME")
-LONGEST_LINE = 2**20  # bytes of a name or a number written as text
+LONGEST_LINE = 2**16  # bytes of a name or a number written as text
 LARGEST_INTEGER = 2**127  # torch's magic number has ten bytes; text of a much larger one takes for ever
 MOST_COPIES = 16  # values that calls may copy, for each byte that was read
 EXHAUSTING = "refused: a damaged pickle, or one made to exhaust the memory"
@@ -195,7 +195,7 @@ class Bounded:
         file.seek(start)
 
     def read(self, count: int) -> bytes:
-        return self.file.read(min(count, self.size - self.file.tell()))
+        return self.file.read(count if count < LONGEST_LINE else min(count, self.size - self.file.tell()))
 
     def readline(self) -> bytes:
         return self.file.readline(LONGEST_LINE)

@@ -56,11 +56,18 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(
         generator,
         "latentedit",
-        source=header.get("source"),
-        licence=header.get("licence"),
-        card=header.get("card") or {},
-        stated_fingerprint=str(header.get("fingerprint")),
+        source=_require_kind(str, header, "source"),
+        licence=_require_kind(str, header, "licence"),
+        card=_require_kind(dict, header, "card") or {},
+        stated_fingerprint=_require_kind(str, header, "fingerprint"),
     )
+
+
+def _require_kind(kind: type, header: Mapping[str, Any], key: str) -> Any:
+    """Return what the header says of a thing, which it may leave out."""
+    if not isinstance(header.get(key), kind | None):
+        raise InputError(f"damaged: its {key} is none")
+    return header.get(key)
 
 
 def _reconcile(inferred: AnyConfig, stated: object) -> AnyConfig:

@@ -89,5 +89,7 @@ def _parse_header(metadata: dict[str, str]) -> dict[str, Any]:
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError("a safetensors file without latentedit's header: latentedit did not write it") from error
     if version != RECORD_VERSION:
-        raise InputError(f"record version {reprlib.repr(version)}, this latentedit reads {RECORD_VERSION}: update latentedit")
+        raise InputError(
+            f"record version {reprlib.repr(version)}, this latentedit reads {RECORD_VERSION}: update latentedit"
+        )
     return dict(header)

@@ -9,7 +9,7 @@ from typing import Any
 
 from latentedit.checkpoints import Checkpoint
 from latentedit.direction import Direction, Unit
-from latentedit.errors import printable
+from latentedit.errors import about, printable
 
 
 def announce(args: argparse.Namespace, facts: Any, lines: Sequence[str]) -> None:
@@ -22,10 +22,12 @@ def announce(args: argparse.Namespace, facts: Any, lines: Sequence[str]) -> None
 
 def describe_network(name: str, checkpoint: Checkpoint) -> dict[str, Any]:
     """Say which generator made the images, fit for run.json."""
+    with about(name):
+        fingerprint = checkpoint.fingerprint
     return {
         "name": name,
         "format": checkpoint.format,
-        "fingerprint": checkpoint.fingerprint,
+        "fingerprint": fingerprint,
         "img_resolution": checkpoint.config.img_resolution,
         "licence": checkpoint.licence,
         "notes": list(checkpoint.notes),

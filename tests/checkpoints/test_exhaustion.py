@@ -20,9 +20,7 @@ from latentedit.checkpoints import load_generator_file
 from latentedit.checkpoints.archive import load_archive
 from latentedit.errors import InputError
 
-LEGACY = b"".join(
-    pickle.dumps(x, 2) for x in (torch.serialization.MAGIC_NUMBER, 1001, {"protocol_version": 1001})
-)
+LEGACY = b"".join(pickle.dumps(x, 2) for x in (torch.serialization.MAGIC_NUMBER, 1001, {"protocol_version": 1001}))
 
 
 def binary(value: bytes) -> bytes:
@@ -49,7 +47,8 @@ def tensor(numel: int, size: bytes, stride: bytes = b"K\x01\x85", offset: bytes 
 
 
 LARGE = b"\x8a\x05" + struct.pack("<q", 2**36)[:5]
-ENDLESS = b"](" + b"N" * 1000 + b"e" + b"q\x01" + (b"ccollections\nOrderedDict\nh\x01\x85R0" * 9000)
+COPIED = b"ccollections\nOrderedDict\nh\x01\x85R0"
+COUNTED = b"".join(b"M" + struct.pack("<H", i) + b"N" for i in range(999))
 PLAIN = {  # pickles that the machine itself must refuse
     "key that unfolds": b"}" + unfolding() + b"Ns",
     "keys that unfold": b"}(" + unfolding() + b"Nu",
@@ -57,9 +56,8 @@ PLAIN = {  # pickles that the machine itself must refuse
     "member that unfolds": b"\x8f(" + unfolding() + b"\x90",
     "members that a call puts in": b"cbuiltins\nset\n](" + unfolding() + b"e\x85R",
     "pairs that a call puts in": b"ccollections\nOrderedDict\n](" + unfolding() + b"N\x86e\x85R",
-    "pairs that are put in again and again": ENDLESS,
-    "dictionary that is copied again and again": b"}(" + b"".join(b"M" + struct.pack("<H", i) + b"N" for i in range(999))
-    + b"uq\x01" + b"ccollections\nOrderedDict\nh\x01\x85R0" * 9000,
+    "pairs that are put in again and again": b"](" + b"N" * 1000 + b"eq\x01" + COPIED * 9000,
+    "dictionary that is copied again and again": b"}(" + COUNTED + b"uq\x01" + COPIED * 9000,
     "integer of a megabyte": b"}\x8b" + struct.pack("<I", 10**6) + b"\x01" * 10**6 + b"Ns",
     "bytes that are not there": b"B" + struct.pack("<I", 2**32 - 2),
     "many bytes that are not there": b"\x8e" + struct.pack("<Q", 2**40),
@@ -84,7 +82,7 @@ TORCHS = {  # content of torch.save's files
     "torch.UntypedStorage of gigabytes": b"ctorch\nUntypedStorage\n" + LARGE + b"\x85R",
     "bytearray of gigabytes": b"cbuiltins\nbytearray\n" + LARGE + b"\x85R",
     "quantized tensor of gigabytes": b"ctorch._utils\n_rebuild_qtensor\n(" + storage(2) + b"K\x00" + LARGE + b"\x85tR",
-    "any type of tensor": b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch\nTensor\nctorch\nTensor\n" + LARGE + b"\x85}tR",
+    "any type of tensor": b"ctorch._tensor\n_rebuild_from_type_v2\n(" + b"ctorch\nTensor\n" * 2 + LARGE + b"\x85}tR",
     "view of a storage": storage(2)[:-2] + b"N\x85tQ",
 }
 

@@ -10,6 +10,7 @@ import struct
 import warnings
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -17,13 +18,15 @@ INTEGERS = (0, -1, 1, 2, 255, 4096, 2**31 - 1, 2**31, 2**32, -(2**31), 2**40, 2*
 STRINGS = ("", "\x1b[31m", "a\nb", "../../x", "é\u202e", "w" * 300, "0" * 5000, "NaN", "latent", "os", "system", "\x00")
 VALUES = [*INTEGERS, *STRINGS, None, True, 1e308, float("nan"), float("inf"), -0.5, [], {}, [[]], {"a": []}]
 SNIPPETS = (  # of pickles
-    *(b")", b"]", b"}", b"\x8f", b"(", b"t", b"l", b"d", b"e", b"u", b"a", b"s", b"R", b"b", b"\x81", b"\x85", b"\x86"),
-    *(b"\x87", b"0", b"1", b"2", b"N", b"\x88", b"\x90", b"\x91", b"\x92", b"\x93", b"\x94", b"\x96" + b"\0" * 8, b"Q"),
-    *(b"h\0", b"h\x01", b"h\x02", b"h\x05", b"q\0", b"q\x01", b"r\xff\xff\xff\x7f", b"\x82\x01", b"j\xff\xff\xff\x7f"),
-    *(b"cos\nsystem\n", b"cbuiltins\neval\n", b"cbuiltins\ngetattr\n", b"ccopyreg\n_reconstructor\n", b"cbuiltins\nset\n"),
-    *(b"ccollections\nOrderedDict\n", b"ctorch.storage\n_load_from_bytes\n", b"cnumpy\ndtype\n", b"cbuiltins\nbytearray\n"),
-    *(b"ctorch\nTensor\n", b"ctorch\nFloatStorage\n", b"ctorch._utils\n_rebuild_tensor_v2\n", b"c_codecs\nencode\n"),
-    *(b"ccollections\nCounter\n", b"ctorch\nSize\n", b"cargparse\nNamespace\n", b"ctorch._tensor\n_rebuild_from_type_v2\n"),
+    *(b")", b"]", b"}", b"\x8f", b"(", b"t", b"l", b"d", b"e", b"u", b"a", b"s", b"R", b"b", b"\x81"),
+    *(b"\x85", b"\x86", b"\x87", b"0", b"1", b"2", b"N", b"\x88", b"\x90", b"\x91", b"\x92", b"\x93"),
+    *(b"\x94", b"\x96\0\0\0\0\0\0\0\0", b"Q", b"h\0", b"h\x01", b"h\x02", b"h\x05", b"q\0", b"q\x01"),
+    *(b"r\xff\xff\xff\x7f", b"\x82\x01", b"j\xff\xff\xff\x7f", b"cos\nsystem\n", b"cbuiltins\neval\n"),
+    *(b"cbuiltins\ngetattr\n", b"ccopyreg\n_reconstructor\n", b"cbuiltins\nset\n"),
+    *(b"ccollections\nOrderedDict\n", b"ctorch.storage\n_load_from_bytes\n", b"cnumpy\ndtype\n"),
+    *(b"cbuiltins\nbytearray\n", b"ctorch\nTensor\n", b"ctorch\nFloatStorage\n"),
+    *(b"ctorch._utils\n_rebuild_tensor_v2\n", b"c_codecs\nencode\n", b"ccollections\nCounter\n"),
+    *(b"ctorch\nSize\n", b"cargparse\nNamespace\n", b"ctorch._tensor\n_rebuild_from_type_v2\n"),
     b")" + b"\x94h\0\x86" * 3 + b"2\x86" * 40,  # a tuple that unfolds to 2^40
     b"]" + b"\x94h\0h\0\x86" * 3,
 )
@@ -141,7 +144,7 @@ def _split_pickle(data: bytes) -> tuple[list[bytes], bytes]:
             places = [place for _, _, place in pickletools.genops(file)] + [file.tell()]
         except (ValueError, LookupError):
             break
-        opcodes += [data[start:stop] for start, stop in zip(places, places[1:], strict=False)]
+        opcodes += [data[start:stop] for start, stop in pairwise(places)]
         end = file.tell()
         if data[end : end + 1] != b"\x80":
             break
@@ -153,7 +156,7 @@ def _split_pickle(data: bytes) -> tuple[list[bytes], bytes]:
 def _change_argument(opcode: bytes, random: Random, flip: Callable[[bytes, Random], bytes]) -> bytes:
     """Change what an opcode holds, the length in front of it kept right."""
     match opcode[:1], opcode[1:]:
-        case (b"K" | b"M" | b"J" | b"\x8a"), _:
+        case ((b"K" | b"M" | b"J" | b"\x8a"), _):
             return _write(random.choice(INTEGERS))
         case b"X", rest:
             changed = random.choice((*STRINGS, rest[4:].decode() + "x")).encode()
@@ -190,7 +193,18 @@ def mutate_npy(data: bytes, random: Random, flip: Callable[[bytes, Random], byte
     length = int.from_bytes(data[8:10], "little")
     header, body = data[10 : 10 + length].decode("latin1"), data[10 + length :]
     number = str(random.choice(INTEGERS))
-    kinds = ("'|O'", "'<U9'", "'<f2'", "'>f8'", "'<c8'", "'|V8'", "('<f8', (2, 2))", "[('a', '<f8')]", "'<f99'", "'<M8[s]'")
+    kinds = (
+        "'|O'",
+        "'<U9'",
+        "'<f2'",
+        "'>f8'",
+        "'<c8'",
+        "'|V8'",
+        "('<f8', (2, 2))",
+        "[('a', '<f8')]",
+        "'<f99'",
+        "'<M8[s]'",
+    )
     match random.randrange(7):
         case 0:
             header = re.sub(r"'descr': [^:]+, '", f"'descr': {random.choice(kinds)}, '", header)

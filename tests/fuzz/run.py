@@ -14,7 +14,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from judge import Finding
 
 HANG = 60  # seconds of wall time on one input: the process is replaced
-SMALLEST_RUN = 1000  # inputs between two writings of the figures
+BETWEEN = 100  # inputs from one writing of the figures to the next
 
 
 class Fuzzer:
@@ -37,7 +36,7 @@ class Fuzzer:
 
         self.read, self.kinds = READERS[reader]
         self.folder, self.judge = folder, Judge()
-        self.inputs, self.slowest, self.start = 0, 0.0, time.monotonic()
+        self.inputs, self.slowest, self.start = 0, 0.0, time.process_time()
 
     def warm_up(self, seeds: dict[str, Path]) -> None:
         """Read every seed once, so that what is imported late is imported, then limit the memory."""
@@ -65,7 +64,7 @@ class Fuzzer:
         if (seconds := time.process_time() - start) > self.slowest and not found:
             self.slowest = seconds
             (self.folder / "slowest").write_bytes(data)
-        if self.inputs % SMALLEST_RUN == 0:
+        if self.inputs % BETWEEN == 0:
             self.write_figures()
 
     def open_stacks(self) -> None:
@@ -76,7 +75,8 @@ class Fuzzer:
     def write_figures(self) -> None:
         """Write down how far this process has come."""
         peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
-        figures = {"inputs": self.inputs, "slowest": self.slowest, "peak": peak}
+        cpu = time.process_time() - self.start
+        figures = {"inputs": self.inputs, "slowest": self.slowest, "peak": peak, "cpu": cpu}
         (self.folder / "figures.json").write_text(json.dumps(figures))
 
     def _put(self, data: bytes) -> Path:
@@ -115,7 +115,6 @@ def keep(found: Finding, data: bytes, folder: Path) -> None:
 def work(reader: str, folder: Path, inputs: int, seconds: float, seed: int) -> None:
     """Fuzz one reader in this process, which ends with it."""
     import atheris
-    import sklearn.linear_model
     import torch._weights_only_unpickler as torchs
 
     torchs.Unpickler.load = atheris.instrument_func(torchs.Unpickler.load)
@@ -136,7 +135,15 @@ def work(reader: str, folder: Path, inputs: int, seconds: float, seed: int) -> N
         return bytes(atheris.Mutate(data, len(data) + 64))
 
     limits = [f"-runs={inputs}", f"-max_total_time={max(1, round(seconds))}", f"-seed={seed}", "-max_len=1000000"]
-    harmless = ["-len_control=0", "-mutate_depth=1", f"-artifact_prefix={folder}/", "-rss_limit_mb=0", "-timeout=86400", "-detect_leaks=0", "-verbosity=1"]
+    harmless = [
+        "-len_control=0",
+        "-mutate_depth=1",
+        f"-artifact_prefix={folder}/",
+        "-rss_limit_mb=0",
+        "-timeout=86400",
+        "-detect_leaks=0",
+        "-verbosity=1",
+    ]
     corpus = folder / "corpus"
     corpus.mkdir(exist_ok=True)
     folders = [str(corpus), *(str(seeds[kind]) for kind in fuzzer.kinds)]
@@ -147,7 +154,15 @@ def work(reader: str, folder: Path, inputs: int, seconds: float, seed: int) -> N
 def supervise(reader: str, folder: Path, inputs: int, seconds: float) -> dict[str, Any]:
     """Fuzz one reader in processes of their own until all inputs are judged: -> its figures."""
     folder.mkdir(parents=True, exist_ok=True)
-    total: dict[str, Any] = {"reader": reader, "inputs": 0, "slowest": 0.0, "peak": 0, "edges": 0, "ends": 0}
+    total: dict[str, Any] = {
+        "reader": reader,
+        "inputs": 0,
+        "slowest": 0.0,
+        "peak": 0,
+        "cpu": 0.0,
+        "edges": 0,
+        "ends": 0,
+    }
     start = time.monotonic()
     while total["inputs"] < inputs and (left := seconds - (time.monotonic() - start)) > 1:
         (folder / "figures.json").unlink(missing_ok=True)
@@ -159,7 +174,7 @@ def supervise(reader: str, folder: Path, inputs: int, seconds: float) -> dict[st
         if ended:
             total["ends"] += 1
             _keep_death(ended, folder)
-        elif total["inputs"] + SMALLEST_RUN > inputs:
+        elif total["inputs"] + BETWEEN > inputs:
             break
     total["seconds"] = time.monotonic() - start
     total["findings"] = len(list((folder / "findings").glob("*.txt")))
@@ -170,7 +185,7 @@ def _add(total: dict[str, Any], folder: Path) -> None:
     """Add what a process that has ended wrote down."""
     if (folder / "figures.json").exists():
         figures = json.loads((folder / "figures.json").read_text())
-        total["inputs"] += figures["inputs"]
+        total["inputs"], total["cpu"] = total["inputs"] + figures["inputs"], total["cpu"] + figures["cpu"]
         total["slowest"], total["peak"] = (max(total[key], figures[key]) for key in ("slowest", "peak"))
     covered = re.findall(rb"cov: (\d+)", (folder / "log").read_bytes())
     total["edges"] = max([total["edges"], *map(int, covered)])
@@ -188,11 +203,9 @@ def _keep_death(code: int, folder: Path) -> None:
 
 def say(total: dict[str, Any]) -> str:
     """Write a reader's figures on one line."""
-    rate = total["inputs"] / max(total["seconds"], 1e-9)
-    return (
-        f"{total['reader']:11} {total['inputs']:>9,} inputs  {rate:>6,.0f}/s  {total['edges']:>5} edges  slowest "
-        f"{total['slowest']:.2f} s  peak {total['peak'] / 2**20:,.0f} MiB  {total['findings']} findings"
-    )
+    rate, peak = total["inputs"] / max(total["cpu"], 1e-9), total["peak"] / 2**20
+    speed = f"{total['inputs']:>9,} inputs  {rate:>6,.0f}/s of CPU  slowest {total['slowest']:.2f} s"
+    return f"{total['reader']:11} {speed}  peak {peak:,.0f} MiB  {total['edges']:>5} edges  {total['findings']} findings"
 
 
 def parse() -> argparse.Namespace:
@@ -213,9 +226,14 @@ def main() -> int:
     from readers import READERS
 
     chosen = list(READERS) if args.readers == "all" else args.readers.split(",")
-    share: Callable[[float], float] = lambda whole: whole / len(chosen)  # noqa: E731
-    totals = [supervise(name, args.outdir / name, int(share(args.inputs)), share(args.seconds)) for name in chosen]
-    print("\n".join(map(say, totals)))
+    totals: list[dict[str, Any]] = []
+    start = time.monotonic()
+    for waiting in range(len(chosen), 0, -1):  # what a quick reader leaves over goes to the later ones
+        name = chosen[-waiting]
+        inputs = (args.inputs - sum(total["inputs"] for total in totals)) // waiting
+        totals += [supervise(name, args.outdir / name, inputs, (args.seconds - time.monotonic() + start) / waiting)]
+        print(say(totals[-1]), flush=True)
+    print(f"together    {sum(total['inputs'] for total in totals):>9,} inputs in {time.monotonic() - start:,.0f} s")
     return 1 if any(total["findings"] for total in totals) else 0
 
 
