@@ -11,6 +11,7 @@ import argparse
 import faulthandler
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from mutation import flip_bytes, mutate
 if TYPE_CHECKING:
     from judge import Finding
 
-HANG = 60  # seconds of wall time on one input: the process is replaced
+HANG = 20  # seconds of CPU time on one input: the process is replaced
 BETWEEN = 100  # inputs from one writing of the figures to the next
 
 
@@ -56,9 +57,9 @@ class Fuzzer:
         """Judge one input."""
         start, self.inputs = time.process_time(), self.inputs + 1
         path = self._put(data)
-        faulthandler.dump_traceback_later(HANG, exit=True, file=self.stacks)
+        signal.setitimer(signal.ITIMER_VIRTUAL, HANG)
         found = self.judge(self.read, path)
-        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         if found:
             keep(found, self._shrink(data, found), self.folder)
         if (seconds := time.process_time() - start) > self.slowest and not found:
@@ -71,6 +72,7 @@ class Fuzzer:
         """Open the file that a hang or a crash of this process writes its stack to."""
         self.stacks = (self.folder / "stack").open("w")
         faulthandler.enable(self.stacks)
+        faulthandler.register(signal.SIGVTALRM, self.stacks, chain=True)  # and then the signal ends the process
 
     def write_figures(self) -> None:
         """Write down how far this process has come."""
@@ -197,7 +199,7 @@ def _keep_death(code: int, folder: Path) -> None:
 
     last = max(folder.glob("input.*"), key=lambda path: path.stat().st_mtime)
     stack = (folder / "stack").read_text() if (folder / "stack").exists() else ""
-    kind = "hang" if "Timeout" in stack else "death"
+    kind = "hang" if code == -signal.SIGVTALRM else "death"
     keep(Finding(kind, f"exit status {code}", stack), last.read_bytes(), folder)
 
 
@@ -205,7 +207,9 @@ def say(total: dict[str, Any]) -> str:
     """Write a reader's figures on one line."""
     rate, peak = total["inputs"] / max(total["cpu"], 1e-9), total["peak"] / 2**20
     speed = f"{total['inputs']:>9,} inputs  {rate:>6,.0f}/s of CPU  slowest {total['slowest']:.2f} s"
-    return f"{total['reader']:11} {speed}  peak {peak:,.0f} MiB  {total['edges']:>5} edges  {total['findings']} findings"
+    return (
+        f"{total['reader']:11} {speed}  peak {peak:,.0f} MiB  {total['edges']:>5} edges  {total['findings']} findings"
+    )
 
 
 def parse() -> argparse.Namespace:
