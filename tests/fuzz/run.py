@@ -206,13 +206,13 @@ def _keep_death(code: int, folder: Path) -> None:
 def say(total: dict[str, Any]) -> str:
     """Write a reader's figures on one line."""
     rate, peak = total["inputs"] / max(total["cpu"], 1e-9), total["peak"] / 2**20
-    speed = f"{total['inputs']:>9,} inputs  {rate:>6,.0f}/s of CPU  slowest {total['slowest']:.2f} s"
-    return (
-        f"{total['reader']:11} {speed}  peak {peak:,.0f} MiB  {total['edges']:>5} edges  {total['findings']} findings"
-    )
+    speed = f"{total['inputs']:>9,} inputs  {rate:>5,.0f}/s of CPU  slowest {total['slowest']:.2f} s"
+    reached = f"peak {peak:,.0f} MiB  {total['edges']:>5} edges  {total['findings']} findings"
+    return f"{total['reader']:11} {speed}  {reached}"
 
 
 def parse() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=1_000_000, help="of all readers together")
     parser.add_argument("--seconds", type=float, default=3600, help="for all readers together")
@@ -224,6 +224,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
+    """Fuzz the readers one after the other."""
     args = parse()
     if args.work:
         work(args.work, args.outdir, args.inputs, args.seconds, args.seed + 1)
