@@ -46,6 +46,6 @@ setup(
         "filelock",
         "tqdm",
     ],
-    extras_require={"test": TEST},
+    extras_require={"test": TEST, "fuzz": ["atheris"]},
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )

@@ -17,6 +17,12 @@ def home() -> Path:
     return Path(os.environ.get("LATENTEDIT_HOME") or Path.home() / ".latentedit")
 
 
+def require_regular(path: Path) -> None:
+    """Raise InputError for a pipe, which may wait for ever, and a device, which may never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is a pipe or a device: copy what it holds to a file and give that")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`: it becomes `path` at the end, or vanishes if an error is raised."""

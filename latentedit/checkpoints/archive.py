@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from latentedit.checkpoints.inert import CLASSES, FUNCTIONS, Call
+from latentedit.checkpoints.inspection import inspect_archive, refuse_name
 from latentedit.checkpoints.stored import Span, StoredTensor, WeightFile
 from latentedit.errors import InputError, damaged
 
@@ -37,30 +38,15 @@ def load_archive(file: Path, device: str = "cpu") -> object:
     `argparse.Namespace`, which training scripts store beside the weights, is let through.
     """
     with damaged("torch cannot read it: the file is damaged or cut short, fetch it again"):
-        _check_zip(file)
+        inspect_archive(file)
         try:
             with torch.serialization.safe_globals(ALLOWED), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return torch.load(file, map_location=device, weights_only=True)
         except pickle.UnpicklingError as error:
             if refused := re.search(r"GLOBAL (\S+)", str(error)):
-                raise InputError(
-                    f"refused: it asks for {refused[1]!r}, which plain weights never need; none of its code was run"
-                ) from error
+                raise InputError(refuse_name(refused[1])) from error
             raise
-
-
-def _check_zip(file: Path) -> None:
-    """Refuse a zip archive that torch.save did not write, or one that unfolds to more than the bytes it has."""
-    if not zipfile.is_zipfile(file):
-        return
-    with zipfile.ZipFile(file) as archive:
-        entries = archive.infolist()
-    if not any(entry.filename.endswith("data.pkl") for entry in entries):
-        raise InputError("a zip archive, but none that torch.save wrote: unpack it and give the checkpoint inside")
-    is_compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
-    if is_compressed or sum(entry.file_size for entry in entries) > file.stat().st_size:
-        raise InputError("refused: a compressed archive, which torch.save never writes: unpack it first")
 
 
 def open_archive(path: Path) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +15,13 @@ import torch
 from torch import Tensor
 
 from latentedit.checkpoints.stored import Span, StoredTensor, WeightFile
-from latentedit.errors import InputError, about
-from latentedit.files import replacing
+from latentedit.errors import InputError, about, one_line
+from latentedit.files import replacing, require_regular
 
 HEADER_KEY = "latentedit"
 RECORD_VERSION = 1
 DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
+LARGEST_HEADER = 2**24  # bytes, of JSON that takes twenty times as many in memory; those of the field have 2**17
 
 
 def save_record(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -77,11 +79,21 @@ def _locate(weights: WeightFile, start: int, entry: dict[str, Any]) -> StoredTen
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
     """Open a safetensors file; whatever is wrong with it becomes an InputError."""
+    require_regular(path)
+    if not starts_as_record(path):
+        raise InputError("no safetensors file, or one with a header larger than any: fetch it again")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             yield file
-    except safetensors.SafetensorError as error:
-        raise InputError(f"no safetensors file, or one cut short ({error}): fetch it again") from error
+    except (safetensors.SafetensorError, MemoryError) as error:
+        raise InputError(f"no safetensors file, or one cut short ({one_line(error)}): fetch it again") from error
+
+
+def starts_as_record(path: Path) -> bool:
+    """Tell by its first bytes whether a file is a safetensors file, with a header of sensible length."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= LARGEST_HEADER
 
 
 def parse_header(metadata: dict[str, str]) -> dict[str, Any]:
@@ -92,5 +104,7 @@ def parse_header(metadata: dict[str, str]) -> dict[str, Any]:
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError("a safetensors file without latentedit's header: latentedit did not write it") from error
     if version != RECORD_VERSION:
-        raise InputError(f"record version {version!r}, this latentedit reads {RECORD_VERSION}: update latentedit")
+        raise InputError(
+            f"record version {reprlib.repr(version)}, this latentedit reads {RECORD_VERSION}: update latentedit"
+        )
     return dict(header)

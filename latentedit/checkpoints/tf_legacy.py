@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -114,7 +115,7 @@ def _state(prefix: str, network: object) -> dict[str, Any]:
     match network:
         case Network(state={"version": version, "static_kwargs": dict(), "variables": list()} as state):
             if version not in VERSIONS:
-                raise InputError(f"its networks are of version {version!r:.40}: not supported, 2 to 4 are")
+                raise InputError(f"its networks are of version {reprlib.repr(version)}: not supported, 2 to 4 are")
             if isinstance(state.get("components") or {}, dict):
                 return dict(state)
     raise InputError(f"damaged: the network {prefix!r} in it holds no variables")

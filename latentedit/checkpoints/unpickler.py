@@ -8,11 +8,6 @@ outside a short list are refused all the same: a file that needs them is no chec
 from __future__ import annotations
 
 import io
-import pickle
-import pickletools
-import struct
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +17,7 @@ from torch import Tensor
 
 from latentedit.checkpoints.archive import require_plain
 from latentedit.checkpoints.inert import CLASSES, FUNCTIONS, Call
+from latentedit.checkpoints.machine import Bounded, run_pickle
 from latentedit.checkpoints.stored import HeldBytes, Span, StoredTensor, WeightFile
 from latentedit.errors import InputError
 
@@ -38,25 +34,6 @@ BYTES = (b"B", b"\x8e")  # opcodes: BINBYTES, BINBYTES8
 NUMBERS = ("f4", "f8", "i4", "i8", "b1")  # little-endian, as every machine that trains writes them
 
 
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, content: bytes, spans: Sequence[Span] = ()) -> None:
-        super().__init__(io.BytesIO(content), encoding="latin1")  # Python 2 had no other
-        self.spans = spans
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Look the name up among the allowed ones only; dots in it lead nowhere."""
-        full = f"{module}.{name}"
-        if full in CLASSES:
-            return CLASSES[full]
-        if full in FUNCTIONS:
-            return FUNCTIONS[full]
-        raise InputError(f"refused: it asks for {full[:80]!r}, which no checkpoint needs; none of its code was run")
-
-    def persistent_load(self, pid: Any) -> Any:
-        """Put in what `_skim` has left in the file."""
-        return self.spans[pid]
-
-
 def unpickle(path: Path, start: int = 0) -> object:
     """Return what a pickle holds: plain values and containers as they are, everything else as `Call`.
 
@@ -65,89 +42,40 @@ def unpickle(path: Path, start: int = 0) -> object:
     """
     file = WeightFile(path)
     file.stream.seek(start)
-    with damaged_pickle():
-        return _Unpickler(*_skim(file)).load()
+    return run_pickle(_Skimmed(file), _find)
 
 
-@contextmanager
-def damaged_pickle() -> Iterator[None]:
-    """Turn what the pickle machine raises on a damaged file, a dozen types, into one InputError."""
-    try:
-        yield
-    except (InputError, OSError):
-        raise
-    except Exception as error:
-        raise InputError(f"a damaged pickle, cut short or no pickle at all ({_first_line(error)})") from error
+def _find(name: str) -> object:
+    """Look a name up among the allowed ones only; dots in it lead nowhere."""
+    if name in CLASSES:
+        return CLASSES[name]
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    raise InputError(f"refused: it asks for {name[:80]!r}, which no checkpoint needs; none of its code was run")
 
 
-def _skim(file: WeightFile) -> tuple[bytes, list[Span]]:
-    """Copy a pickle without its long bytes: -> a pickle that asks for them by number, where they lie.
-
-    Only the copy may do that.
-    """
-    reader, parts, spans = _Reader(file), [], list[Span]()
-    for name, arg in _guard(reader):
-        if name.endswith("PERSID"):
-            raise InputError("damaged: it asks for objects from outside, which no checkpoint needs")
-        piece = reader.take()
-        if isinstance(arg, Span):
-            piece = struct.pack("<cic", b"J", len(spans), b"Q")  # BININT, BINPERSID
-            spans.append(arg)
-        if name != "FRAME":  # whose length no longer holds, and which no reader needs
-            parts.append(piece)
-        elif arg > file.size:
-            raise InputError("damaged or cut short: a part of it is longer than the file")
-    return b"".join(parts), spans
-
-
-def _guard(stream: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a pickle's opcodes; refuse, before the pickle machine starts, the two that find_class cannot guard.
-
-    EXT takes objects from a table of the running process, and PUT with a huge index makes the
-    machine allocate as much memory as the index says.
-    """
-    for count, (opcode, arg, _) in enumerate(pickletools.genops(stream)):
-        if opcode.name.startswith("EXT"):
-            raise InputError(f"refused: it uses extension code {arg}, which no checkpoint needs")
-        if opcode.name.endswith("PUT") and isinstance(arg, int) and arg > count:
-            raise InputError("refused: a damaged pickle, or one made to exhaust the memory")
-        yield opcode.name, arg
-
-
-class _Reader:
-    """Reads a pickle for `genops`, long bytes as a `Span`, and keeps what it has read."""
+class _Skimmed(Bounded):
+    """A file whose long bytes are left where they are, as a `Span` each."""
 
     def __init__(self, file: WeightFile) -> None:
-        self.file, self.pieces = file, list[bytes]()
+        super().__init__(file.stream)
+        self.weights, self.opcode = file, b""
 
-    def read(self, length: int) -> bytes | Span:
-        """Read the next bytes; the first since `take` are the opcode."""
-        if length > LARGE and self.pieces[0] in BYTES:
-            return self._pass(length)
-        self.pieces.append(self.file.stream.read(length))
-        return self.pieces[-1]
+    def tell(self) -> int:
+        """Say where the next opcode stands, which `genops` asks before each."""
+        self.opcode = b""
+        return super().tell()
 
-    def _pass(self, length: int) -> bytes | Span:
-        start = self.file.stream.tell()
-        if start + length > self.file.size:
-            return b""  # genops says what is missing
-        self.file.stream.seek(start + length)
-        return Span(self.file, start, length)
-
-    def readline(self) -> bytes:
-        """Read up to the next line break."""
-        self.pieces.append(self.file.stream.readline())
-        return self.pieces[-1]
-
-    def take(self) -> bytes:
-        """Return what was read since the last time."""
-        taken = b"".join(self.pieces)
-        self.pieces.clear()
-        return taken
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:80] if str(error).strip() else 'no detail'}"
+    def read(self, count: int) -> Any:
+        """Read an opcode, or what stands behind it: bytes, as a `Span` where they are long."""
+        if not self.opcode:
+            self.opcode = super().read(count)
+            return self.opcode
+        start = super().tell()
+        if self.opcode not in BYTES or count <= LARGE or start + count > self.size:
+            return super().read(count)
+        self.file.seek(start + count)
+        return Span(self.weights, start, count)
 
 
 def rebuild_tensor(value: object) -> Tensor:
@@ -169,36 +97,23 @@ def _open_storage(value: object) -> tuple[Span, torch.dtype]:
     match value:
         case Call("torch.storage._load_from_bytes", (data,)):
             content = data if isinstance(data, Span) else HeldBytes(_rebuild_bytes(data)).span
-            with damaged_pickle():
-                return _parse_storage(content)
+            return _parse_storage(content)
     raise InputError("damaged: a tensor in it has no storage")
 
 
 def _parse_storage(content: Span) -> tuple[Span, torch.dtype]:
     """Read the five pickles in front of the numbers: a mark, a version, a machine, the storage, its key."""
-    header = content.read(0, min(len(content), MAX_STORAGE_HEADER)).numpy().tobytes()
-    stream = io.BytesIO(header)
-    match [_StorageUnpickler(stream).load() for _ in range(5)]:
+    stream = io.BytesIO(content.read(0, min(len(content), MAX_STORAGE_HEADER)).numpy().tobytes())
+    match [run_pickle(stream, _find_kind, lambda identity: identity) for _ in range(5)]:
         case [*_, ("storage", torch.dtype() as dtype, _, _, int(count), None), _]:
             start = stream.tell() + 8  # the count once more
             return content.cut(start, count * dtype.itemsize), dtype
     raise InputError("damaged: a tensor in it has no storage")
 
 
-class _StorageUnpickler(_Unpickler):
-    def __init__(self, stream: io.BytesIO) -> None:
-        start = stream.tell()
-        for _ in _guard(stream):
-            pass
-        super().__init__(stream.getvalue()[start : stream.tell()])
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Let a storage's type through, as the type of its numbers."""
-        return STORAGES.get(f"{module}.{name}") or super().find_class(module, name)
-
-    def persistent_load(self, pid: Any) -> Any:
-        """Return the description of the storage."""
-        return pid
+def _find_kind(name: str) -> object:
+    """Look a storage's type up, as the type of its numbers."""
+    return STORAGES.get(name) or _find(name)
 
 
 def _rebuild_bytes(value: object) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -92,7 +93,7 @@ def _read(path: Path) -> OmiAssessor:
     with about(path):
         try:
             return _build(header, state)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise InputError("not an assessor that latentedit wrote: fetch it or train it again") from error
 
 
@@ -101,7 +102,12 @@ def _build(header: dict[str, Any], state: dict[str, Tensor]) -> OmiAssessor:
     if header["kind"] != KIND:
         raise ValueError("another kind of record")
     config = FeatureConfig.from_dict(header["config"])
-    assessor = OmiAssessor(config, header["attributes"], len(state["supports"]), header["gamma"])
+    attributes, gamma, supports = header["attributes"], float(header["gamma"]), state["supports"]
+    if not all(isinstance(name, str) and name.isprintable() for name in attributes) or not math.isfinite(gamma):
+        raise ValueError("attributes without names, or a gamma that is none")
+    if state["weight"].shape != (len(attributes), config.num_features) or supports.shape[1:] != (len(attributes),):
+        raise ValueError("weights of other shapes")  # before memory is taken for them
+    assessor = OmiAssessor(config, attributes, len(supports), gamma)
     assessor.load_state_dict(state)
     assessor.header = header
     return assessor.eval()

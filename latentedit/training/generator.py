@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,16 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.checkpoints import load_generator_file, save_generator
-from latentedit.checkpoints.archive import load_archive
-from latentedit.errors import InputError, about
-from latentedit.files import replacing
-from latentedit.networks import Generator, GeneratorConfig, block_channels
+from latentedit.checkpoints.archive import load_archive, require_state
+from latentedit.checkpoints.checkpoint import build_generator
+from latentedit.errors import InputError, about, damaged
+from latentedit.files import replacing, require_regular
+from latentedit.networks import GeneratorConfig, block_channels
 from latentedit.rendering import image_grid, render
 from latentedit.training.gan import Settings, Training
 from latentedit.training.images import load_images
 
+NO_STATE = "no state of a training, or a damaged one: move it away or name another --outdir"
 SHEET = (4, 8)  # rows and columns of a sample sheet
 
 
@@ -72,30 +74,38 @@ def resume(state_path: Path, config: GeneratorConfig, settings: Settings, device
     training = Training(config, settings, device)
     if state_path.exists():
         state = load_state(state_path)
-        record = json.loads(state["record"])
-        earlier = replace(Settings(**record["settings"]), learning_rate=settings.learning_rate)  # this one may change
-        if GeneratorConfig.from_dict(record["config"]) != config or earlier != settings:
+        earlier_config, earlier = _parse_record(state_path, state["record"])
+        if earlier_config != config or replace(earlier, learning_rate=settings.learning_rate) != settings:
             raise InputError(f"{state_path} was trained with other settings: repeat them or name another --outdir")
-        training.load_state_dict(state)
+        with damaged(f"{state_path}: {NO_STATE}"):
+            training.load_state_dict(state)
     return training
 
 
 def load_state(path: Path) -> dict[str, Any]:
     """Read what `save_state` wrote."""
     with about(path):
+        require_regular(path)
         state = load_archive(path)
-        if not isinstance(state, dict) or "record" not in state:
-            raise InputError("no state of a training: move it away or name another --outdir")
+        if not isinstance(state, dict) or not isinstance(state.get("record"), str):
+            raise InputError(NO_STATE)
         return state
+
+
+def _parse_record(path: Path, record: str) -> tuple[GeneratorConfig, Settings]:
+    """Read which network a state is of, and how it was trained."""
+    with damaged(f"{path}: {NO_STATE}"):
+        stated = json.loads(record)
+        return GeneratorConfig.from_dict(stated["config"]), Settings(**stated["settings"])
 
 
 def export_generator(state_path: Path, out: Path, source: str, licence: str | None) -> str:
     """Write the averaged weights of a training's state as a float16 checkpoint; return its fingerprint."""
     state = load_state(state_path)
-    record = json.loads(state["record"])
-    generator = Generator(GeneratorConfig.from_dict(record["config"]))
-    generator.load_state_dict(state["average"])
-    card = {"num_images": state["num_images"], "settings": record["settings"]}
+    config, settings = _parse_record(state_path, state["record"])
+    with about(state_path):
+        generator = build_generator(config, require_state(state.get("average")))
+    card = {"num_images": state.get("num_images"), "settings": asdict(settings)}
     save_generator(out, generator, source, licence, torch.float16, card)
     return load_generator_file(out).fingerprint
 
