@@ -10,6 +10,7 @@
 #include <climits>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "current_stream.h"
 #include "launchers.h"
@@ -96,42 +97,109 @@ int output_size(int64_t in, int64_t up, int64_t down, int64_t before, int64_t af
     return static_cast<int>((padded - taps) / down + 1);
 }
 
-// Padding is left, right, top, bottom; `flip` correlates with f instead of convolving.
-at::Tensor upfirdn2d(const at::Tensor& x, const at::Tensor& f_any, int up, int down, std::array<int, 4> padding,
-                     double gain, bool flip) {
-    TORCH_CHECK(x.dim() == 4 && x.size(2) > 0 && x.size(3) > 0, "x must be [N, C, H, W] and have pixels");
-    TORCH_CHECK(f_any.dim() == 2 && f_any.scalar_type() == at::kFloat && f_any.device() == x.device(),
-                "f must be [fh, fw] in float32 on x's device");
-    TORCH_CHECK(up >= 1 && down >= 1, "up and down must be at least 1");
-    TORCH_CHECK(x.size(0) * x.size(1) <= INT_MAX, "too many planes");
-    const at::Tensor f = f_any.contiguous();
-    const auto [left, right, top, bottom] = padding;
-    const int out_h = output_size(x.size(2), up, down, top, bottom, f.size(0));
-    const int out_w = output_size(x.size(3), up, down, left, right, f.size(1));
-    at::Tensor y = at::empty({x.size(0), x.size(1), out_h, out_w}, x.options(), x.suggest_memory_format());
+using Padding = std::array<int, 4>;  // left, right, top, bottom
 
+void check_image(const at::Tensor& x) {
+    TORCH_CHECK(x.dim() == 4 && x.size(2) > 0 && x.size(3) > 0, "x must be [N, C, H, W] and have pixels");
+    TORCH_CHECK(x.size(0) * x.size(1) <= INT_MAX, "too many planes");
+}
+
+// An empty image for what the filter makes of x, in the layout of x.
+at::Tensor filtered_like(const at::Tensor& x, int64_t out_h, int64_t out_w) {
+    return at::empty({x.size(0), x.size(1), out_h, out_w}, x.options(), x.suggest_memory_format());
+}
+
+// All of the job but the filter.
+Upfirdn2d image_job(const at::Tensor& x, const at::Tensor& y) {
     Upfirdn2d job = {};
     job.x = x.data_ptr();
-    job.f = f.data_ptr<float>();
     job.y = y.data_ptr();
     job.num = static_cast<int>(x.size(0));
     job.channels = static_cast<int>(x.size(1));
     job.in_h = static_cast<int>(x.size(2));
     job.in_w = static_cast<int>(x.size(3));
-    job.out_h = out_h;
-    job.out_w = out_w;
-    job.filter_h = static_cast<int>(f.size(0));
-    job.filter_w = static_cast<int>(f.size(1));
+    job.out_h = static_cast<int>(y.size(2));
+    job.out_w = static_cast<int>(y.size(3));
+    job.filter_h = job.filter_w = job.up = job.down = 1;
+    job.gain = 1;
     std::copy_n(x.strides().begin(), 4, job.x_stride);
     std::copy_n(y.strides().begin(), 4, job.y_stride);
+    return job;
+}
+
+void set_filter(Upfirdn2d& job, const at::Tensor& f, const Padding& padding) {
+    job.f = f.data_ptr<float>();
+    job.filter_h = static_cast<int>(f.size(0));
+    job.filter_w = static_cast<int>(f.size(1));
+    job.left = padding[0];
+    job.top = padding[2];
+}
+
+at::Tensor dense_filter(const at::Tensor& f, const at::Tensor& x) {
+    TORCH_CHECK(f.dim() == 2 && f.scalar_type() == at::kFloat && f.device() == x.device(),
+                "f must be [fh, fw] in float32 on x's device");
+    return f.contiguous();
+}
+
+// `flip` correlates with f instead of convolving.
+at::Tensor upfirdn2d(const at::Tensor& x, const at::Tensor& f_any, int up, int down, const Padding& padding,
+                     double gain, bool flip) {
+    check_image(x);
+    const at::Tensor f = dense_filter(f_any, x);
+    TORCH_CHECK(up >= 1 && down >= 1, "up and down must be at least 1");
+    const auto [left, right, top, bottom] = padding;
+    const at::Tensor y = filtered_like(x, output_size(x.size(2), up, down, top, bottom, f.size(0)),
+                                       output_size(x.size(3), up, down, left, right, f.size(1)));
+    Upfirdn2d job = image_job(x, y);
+    set_filter(job, f, padding);
     job.up = up;
     job.down = down;
-    job.left = left;
-    job.top = top;
     job.gain = gain;
     job.flip = flip;
     if (y.numel() > 0) launch_on_current_stream(job, x);
     return y;
+}
+
+// A dense float32 vector or matrix that a kernel may read.
+const float* floats(const at::Tensor& v, at::IntArrayRef sizes, const at::Tensor& x) {
+    TORCH_CHECK(v.sizes() == sizes && v.is_contiguous() && v.scalar_type() == at::kFloat && v.device() == x.device(),
+                "expected dense float32 values of the shape ", sizes, " on x's device, got ", v.sizes());
+    return v.data_ptr<float>();
+}
+
+// Return y and z, each where it is asked for; see StyleEpilogue in launchers.h.
+std::pair<std::optional<at::Tensor>, std::optional<at::Tensor>> style_epilogue(
+    const at::Tensor& x_any, const at::Tensor& scale, const at::Tensor& b, const std::optional<at::Tensor>& noise,
+    const std::optional<at::Tensor>& f_any, const Padding& padding, const std::optional<at::Tensor>& next,
+    bool keep, double gain, double slope, double clamp) {
+    check_image(x_any);
+    TORCH_CHECK(keep || next, "ask for y, for z or for both");
+    const at::Tensor x = x_any.contiguous(x_any.suggest_memory_format());
+    const at::Tensor f = f_any ? dense_filter(*f_any, x) : at::Tensor();
+    const auto [left, right, top, bottom] = padding;
+    const int64_t out_h = f.defined() ? output_size(x.size(2), 1, 1, top, bottom, f.size(0)) : x.size(2);
+    const int64_t out_w = f.defined() ? output_size(x.size(3), 1, 1, left, right, f.size(1)) : x.size(3);
+    const at::Tensor first = filtered_like(x, out_h, out_w);
+    const std::optional<at::Tensor> second = keep && next ? std::optional(at::empty_like(first)) : std::nullopt;
+
+    StyleEpilogue job = {image_job(x, first)};
+    if (f.defined()) set_filter(job.filter, f, padding);
+    if (!keep) job.filter.y = nullptr;
+    if (next) job.z = keep ? second->data_ptr() : first.data_ptr();
+    job.scale = floats(scale, {x.size(0), x.size(1)}, x);
+    job.b = floats(b, {x.size(1)}, x);
+    if (next) job.next = floats(*next, {x.size(0), x.size(1)}, x);
+    if (noise) {
+        const bool shared = noise->dim() == 2;
+        job.noise = shared ? floats(*noise, {out_h, out_w}, x) : floats(*noise, {x.size(0), 1, out_h, out_w}, x);
+        job.noise_stride = shared ? 0 : out_h * out_w;
+    }
+    job.gain = gain;
+    job.slope = slope;
+    job.clamp = clamp;
+    if (first.numel() > 0) launch_on_current_stream(job, x);
+    if (!keep) return {std::nullopt, first};
+    return {first, second};
 }
 
 Image image_of(const at::Tensor& x) {
@@ -165,10 +233,9 @@ Resampling transpose(Resampling step) {
 // and the transpose of that, up^T(F' * down^T(s)), with one of the shape of y; see FilteredLrelu in launchers.h.
 at::Tensor filtered_lrelu(const at::Tensor& x, const std::optional<at::Tensor>& b_any,
                           const std::optional<at::Tensor>& s, const at::Tensor& fu, const at::Tensor& fd, int up,
-                          int down, std::array<int, 4> padding, double gain, double slope, double clamp,
+                          int down, const Padding& padding, double gain, double slope, double clamp,
                           bool transposed) {
-    TORCH_CHECK(x.dim() == 4 && x.size(2) > 0 && x.size(3) > 0, "x must be [N, C, H, W] and have pixels");
-    TORCH_CHECK(x.size(0) * x.size(1) <= INT_MAX, "too many planes");
+    check_image(x);
     const auto [left, right, top, bottom] = padding;
     FilteredLrelu job = {};
     job.up = resampling_of(fu, up, x);
@@ -216,4 +283,5 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
     m.def("bias_act", &stylegan_ops::bias_act);
     m.def("upfirdn2d", &stylegan_ops::upfirdn2d);
     m.def("filtered_lrelu", &stylegan_ops::filtered_lrelu);
+    m.def("style_epilogue", &stylegan_ops::style_epilogue);
 }

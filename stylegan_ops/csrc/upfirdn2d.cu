@@ -6,26 +6,6 @@
 namespace stylegan_ops {
 namespace {
 
-template <typename T>
-constexpr int vector = full_pack<T> < 4 ? full_pack<T> : 4;  // channels of a thread: with 8, the sums would fill its registers
-
-bool is_channels_last(const Upfirdn2d& job) { return job.y_stride[1] == 1 && job.channels > 1; }
-
-// Whether all pixels of x and y begin on the grid of vectors of so many channels.
-bool is_vectorised(const Upfirdn2d& job, int channels, int size) {
-    int64_t offsets = job.channels;
-    for (const int axis : {0, 2, 3}) offsets |= job.x_stride[axis] | job.y_stride[axis];
-    const uintptr_t pointers = reinterpret_cast<uintptr_t>(job.x) | reinterpret_cast<uintptr_t>(job.y);
-    return job.x_stride[1] == 1 && offsets % channels == 0 && pointers % (channels * size) == 0;
-}
-
-// Whether the filter is StyleGAN's, and the tiles can reach the pixels of x.
-bool is_tiled(const Upfirdn2d& job) {
-    const int64_t pitch = job.x_stride[3];
-    const bool reaches = is_channels_last(job) ? pitch <= INT32_MAX / 16 : pitch == 1;
-    return reaches && job.filter_h == 4 && job.filter_w == 4;
-}
-
 template <typename T, int up, int down>
 const char* launch_sampling(const Upfirdn2d& job, CUstream_st* stream) {
     if (!is_channels_last(job)) return launch_tiles<Tiles<T, up, down, false, 1>>(job, stream);

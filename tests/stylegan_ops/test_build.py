@@ -93,6 +93,7 @@ def test_success_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
         "bindings.cpp",
         "current_stream.cpp",
         "filtered_lrelu.cu",
+        "style_epilogue.cu",
         "upfirdn2d.cu",
     }
 
