@@ -96,7 +96,7 @@ def _require_multiplier(config: GeneratorConfig) -> None:
 
 def _list_losses(config: AnyConfig) -> Notes:
     """Name the settings that bare tensors cannot hold, where they differ from what every reader assumes."""
-    assumed = {"conv_clamp": GeneratorConfig.conv_clamp, "w_avg_beta": GeneratorConfig.w_avg_beta}
+    assumed = {key: getattr(GeneratorConfig, key) for key in ("conv_clamp", "num_fp16_res", "w_avg_beta")}
     return tuple(
         f"{key} {getattr(config, key):g} is lost: the format cannot hold it, and readers assume {default}"
         for key, default in assumed.items()
