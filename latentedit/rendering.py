@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.errors import InputError
-from latentedit.networks import Generator, NoiseMode
+from latentedit.networks import Generator, NoiseMode, cuda_synthesis
 
 INK, PAPER, FAINT = (28, 28, 30), (255, 255, 255), (110, 110, 115)
 SMALLEST_CELL = 192  # pixels: smaller faces are enlarged in grids
@@ -29,11 +29,13 @@ def render(
 ) -> Tensor:
     """Render latents: [..., num_ws, w_dim] -> [..., 3, H, W] in [-1, 1].
 
-    Peak memory is bounded by `chunk` faces; `quiet=False` shows a progress bar.
+    Peak memory is bounded by `chunk` faces; `quiet=False` shows a progress bar. On a GPU the highest
+    resolutions are held in half precision, as many as the generator's `num_fp16_res` says.
     """
+    synthesize = cuda_synthesis(generator.synthesis).render if ws.is_cuda else generator.synthesis
     flat = ws.reshape(-1, *ws.shape[-2:])
     starts = tqdm(range(0, len(flat), chunk), desc="rendering", disable=quiet)
-    images = [generator.synthesis(flat[i : i + chunk], noise_mode) for i in starts]
+    images = [synthesize(flat[i : i + chunk], noise_mode) for i in starts]
     if not images:
         raise InputError("no latents to render: the batch is empty")
     stacked = torch.cat(images)

@@ -117,7 +117,9 @@ class GeneratorConfig(NetworkConfig):
 
         Without a `conv_clamp` nothing bounds the feature maps: then none is.
         """
-        return self.conv_clamp is not None and resolution >= 8 and resolution * 2**self.num_fp16_res > self.img_resolution
+        return (
+            self.conv_clamp is not None and resolution >= 8 and resolution * 2**self.num_fp16_res > self.img_resolution
+        )
 
     @property
     def num_ws(self) -> int:

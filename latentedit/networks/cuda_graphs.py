@@ -26,7 +26,7 @@ def capture_cuda_graph(compute: Callable[[], Tensor], device: torch.device) -> C
 
 
 def _capture(compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    present, side = torch.cuda.current_stream(), torch.cuda.Stream()
+    present, side = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(present)
     with torch.cuda.stream(side):
         compute()  # libraries choose their algorithms and workspaces at the first call, which is not to be recorded

@@ -1,4 +1,4 @@
-"""StyleGAN2's synthesis for inference on a GPU: one dense convolution a layer, the rest of the layer in one pass after it.
+"""StyleGAN2's synthesis for inference on a GPU: a layer is one dense convolution and one pass over what it made.
 
 The style scales the activations, in the pass before, and demodulation the outputs, in the pass after: so
 all faces of a batch share the weights. In half precision the feature maps are channels_last.
@@ -102,17 +102,17 @@ class PackedSynthesis:
     @torch.no_grad()
     def __call__(self, styles: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
         parts, names = split_styles(styles.float(), self.config), list(self.layers)
-        styles = {name: Style.of(parts[name]) for name in names}
+        layer_styles = {name: Style.of(parts[name]) for name in names}
         const = self.blocks[0][1].const
-        z: Tensor | None = const * styles[names[0]].scaled[:, :, None, None]
+        z: Tensor | None = const * layer_styles[names[0]].scaled[:, :, None, None]
         img = None
         for name, after in zip(names, [*names[1:], None], strict=True):
             packed, (block, part) = self.layers[name], name.split(".")
             x = cast(Tensor, z).to(packed.weight.dtype, memory_format=layout(packed.weight.dtype))
-            next_styles = styles[after].scaled if after else None
-            y, z = packed.finish(packed.convolve(x), styles[name], noise_mode, next_styles, keep=part == "conv1")
+            next_styles = layer_styles[after].scaled if after else None
+            y, z = packed.finish(packed.convolve(x), layer_styles[name], noise_mode, next_styles, keep=part == "conv1")
             if y is not None:
-                torgb = cast(ToRGBLayer, dict(self.blocks)[block].torgb)
+                torgb = dict(self.blocks)[block].torgb
                 img = add_image(img, to_rgb(torgb, y, parts[f"{block}.torgb"]), packed.layer.resample_filter)
         return cast(Tensor, img)
 
@@ -129,7 +129,7 @@ def bound(weight: Tensor, conv_clamp: float | None) -> tuple[Tensor, Tensor]:
 
 def to_rgb(layer: ToRGBLayer, x: Tensor, styles: Tensor) -> Tensor:
     """Convolve with weights of each sample's own, as one batched matrix product: -> float32 [N, img_channels, R, R]."""
-    n, c, h, w = x.shape
+    n, _, h, w = x.shape
     modulated = layer.weight * (styles * layer.weight_gain)[:, None, :, None, None]  # [N, 3, I, 1, 1]
     weight, amplitude = bound(modulated, layer.conv_clamp)
     rgb = weight.flatten(2).to(x.dtype) @ x.flatten(2)  # [N, 3, H * W]; no copy in either layout

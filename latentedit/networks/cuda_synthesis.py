@@ -13,6 +13,8 @@ from latentedit.networks.cuda_inference import PackedSynthesis
 from latentedit.networks.stylegan2 import SynthesisNetwork
 from latentedit.networks.synthesis import NoiseMode, StyledNetwork
 
+GONE = "the network that was to be rendered is gone"
+
 
 class CudaSynthesis:
     """Render styles [N, num_styles] without gradients: -> images [N, img_channels, R, R], as `render_styles` does.
@@ -33,12 +35,19 @@ class CudaSynthesis:
     @torch.no_grad()
     def __call__(self, styles: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
         network = self._network()
-        assert network is not None, "the network that was to be rendered is gone"
+        assert network is not None, GONE
         self._follow(network)
         compute = partial(self._compute, network, noise_mode=noise_mode)
         if noise_mode == "random":
             return compute(styles)
         return self.graphs(compute, styles, noise_mode)
+
+    @torch.no_grad()
+    def render(self, ws: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
+        """Render ws [N, num_ws, w_dim], as `network` itself does: -> images [N, img_channels, R, R]."""
+        network = self._network()
+        assert network is not None, GONE
+        return self(network.make_styles(ws), noise_mode)
 
     def _follow(self, network: StyledNetwork) -> None:
         """Drop what was made from other weights than the network has now."""

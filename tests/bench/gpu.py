@@ -23,8 +23,8 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[2]))
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 
 import gpu_checks
 import gpu_times
@@ -46,7 +46,7 @@ def time_build(bench: Bench) -> None:
     start = time.perf_counter()
     build.compile_cuda_ops()
     bench.row("build", "cold", seconds=time.perf_counter() - start)
-    done = subprocess.run([sys.executable, "-c", CACHED], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", CACHED], cwd=ROOT, capture_output=True, text=True, check=True)
     bench.row("build", "cached", seconds=float(done.stdout.split()[-1]))
 
 
@@ -108,7 +108,9 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         if checks:
             worst = max(checks, key=lambda row: row["error"] / max(row["allowed"], 1e-30))
             passed = sum(row["ok"] for row in checks)
-            lines.append(f"{section}: {passed} of {len(checks)} checks pass; the nearest to its bound is {worst['name']}")
+            lines.append(
+                f"{section}: {passed} of {len(checks)} checks pass; the nearest to its bound is {worst['name']}"
+            )
         for row in ours:
             if row not in checks or not row["ok"]:
                 facts = [f"{key} {format_fact(value)}" for key, value in row.items() if key not in ("section", "name")]

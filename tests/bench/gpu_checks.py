@@ -190,8 +190,8 @@ def check_networks(bench: Bench) -> None:
         with plain_torch():
             expected = synthesis.render_styles(styles)
         label = f"{resolution} px"
-        bench.check("networks", f"{label} kernels", relative_error(synthesis.render_styles(styles), expected), 2e-5)
-        for dtype, allowed in [(torch.float32, 2e-5), (torch.float16, 1e-2), (torch.bfloat16, 5e-2)]:
+        bench.check("networks", f"{label} kernels", relative_error(synthesis.render_styles(styles), expected), 1e-4)
+        for dtype, allowed in [(torch.float32, 1e-4), (torch.float16, 2e-2), (torch.bfloat16, 5e-2)]:
             images = PackedSynthesis(synthesis, dtype)(styles)
             bench.check("networks", f"{label} packed {dtype}", relative_error(images, expected), allowed)
         check_graphs(bench, f"{label} graph float16", generator)
@@ -203,7 +203,7 @@ def check_networks(bench: Bench) -> None:
             expected = generator.synthesis.render_styles(styles)
         label = f"StyleGAN3-{'R' if radial else 'T'}"
         images = generator.synthesis.render_styles(styles)
-        bench.check("networks", f"{label} kernels", relative_error(images, expected), 2e-5)
+        bench.check("networks", f"{label} kernels", relative_error(images, expected), 1e-4)
         check_graphs(bench, f"{label} graph", generator)
 
 
@@ -216,11 +216,11 @@ def check_graphs(bench: Bench, label: str, generator: Generator) -> None:
     for mode in ("const", "none"):
         found = [render(styles, mode) for styles in inputs]
         errors = [relative_error(y, eager(x, mode)) for x, y in zip(inputs, found, strict=True)]
-        bench.check("networks", f"{label} {mode}", max(errors), 1e-3)
+        bench.check("networks", f"{label} {mode}", max(errors), 1e-2)
     before = render(inputs[0])
     next(parameter for parameter in generator.synthesis.parameters() if parameter.ndim == 4).mul_(-1)
     after, expected = render(inputs[0]), eager(inputs[0])
-    bench.check("networks", f"{label} after a change", relative_error(after, expected), 1e-3)
+    bench.check("networks", f"{label} after a change", relative_error(after, expected), 1e-2)
     bench.check("networks", f"{label} sees the change", float(torch.equal(before, after)), 0.0)
 
 

@@ -264,7 +264,9 @@ def test_upfirdn2d_takes_any_alignment(host_ops: Any, up: int, down: int, offset
         assert_all_close([y], [expected], TOLERANCES.get(dtype, 1e-12))
 
 
-@pytest.mark.parametrize(("shape", "dim"), [((3, 8, 5), 1), ((3, 5, 8), 2), ((3, 8, 16), 1), ((7, 24), 1), ((5, 1, 8), 1)])
+@pytest.mark.parametrize(
+    ("shape", "dim"), [((3, 8, 5), 1), ((3, 5, 8), 2), ((3, 8, 16), 1), ((7, 24), 1), ((5, 1, 8), 1)]
+)
 def test_bias_act_finds_the_bias_of_any_layout(host_ops: Any, shape: tuple[int, ...], dim: int) -> None:
     """A pack within one channel, over successive channels, over channels' ends; with the bias on and off the grid."""
     x = draw(shape).half()
