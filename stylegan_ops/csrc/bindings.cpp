@@ -1,32 +1,15 @@
 // Check tensors, allocate the output and launch on torch's current stream.
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <c10/core/DeviceGuard.h>
 #include <torch/csrc/utils/pybind.h>
 
-#include <algorithm>
-#include <array>
-#include <climits>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "current_stream.h"
-#include "launchers.h"
+#include "tensors.h"
 
 namespace stylegan_ops {
 namespace {
-
-Dtype dtype_of(const at::Tensor& x) {
-    switch (x.scalar_type()) {
-        case at::kFloat: return Dtype::float32;
-        case at::kDouble: return Dtype::float64;
-        case at::kHalf: return Dtype::float16;
-        case at::kBFloat16: return Dtype::bfloat16;
-        default: TORCH_CHECK(false, "expected a floating-point tensor, got ", x.scalar_type());
-    }
-}
 
 Activation activation_of(const std::string& name) {
     static constexpr const char* names[] = {"linear", "relu", "lrelu",    "tanh", "sigmoid",
@@ -34,13 +17,6 @@ Activation activation_of(const std::string& name) {
     const auto found = std::find(std::begin(names), std::end(names), name);
     TORCH_CHECK(found != std::end(names), "unknown activation '", name, "'");
     return static_cast<Activation>(found - std::begin(names));
-}
-
-template <typename Job>
-void launch_on_current_stream(const Job& job, const at::Tensor& x) {
-    const c10::DeviceGuard guard(x.device());
-    const char* error = launch(job, dtype_of(x), current_stream(x.device()));
-    TORCH_CHECK(error == nullptr, "the kernel did not start: ", error);
 }
 
 bool aligned(const at::Tensor& x) { return reinterpret_cast<uintptr_t>(x.data_ptr()) % 16 == 0; }
@@ -91,56 +67,6 @@ at::Tensor bias_act(const at::Tensor& x_any, const std::optional<at::Tensor>& b_
     return y;
 }
 
-int output_size(int64_t in, int64_t up, int64_t down, int64_t before, int64_t after, int64_t taps) {
-    const int64_t padded = in * up + before + after;
-    TORCH_CHECK(padded >= taps && padded <= INT_MAX / 2, "cannot filter ", padded, " pixels with ", taps, " taps");
-    return static_cast<int>((padded - taps) / down + 1);
-}
-
-using Padding = std::array<int, 4>;  // left, right, top, bottom
-
-void check_image(const at::Tensor& x) {
-    TORCH_CHECK(x.dim() == 4 && x.size(2) > 0 && x.size(3) > 0, "x must be [N, C, H, W] and have pixels");
-    TORCH_CHECK(x.size(0) * x.size(1) <= INT_MAX, "too many planes");
-}
-
-// An empty image for what the filter makes of x, in the layout of x.
-at::Tensor filtered_like(const at::Tensor& x, int64_t out_h, int64_t out_w) {
-    return at::empty({x.size(0), x.size(1), out_h, out_w}, x.options(), x.suggest_memory_format());
-}
-
-// All of the job but the filter.
-Upfirdn2d image_job(const at::Tensor& x, const at::Tensor& y) {
-    Upfirdn2d job = {};
-    job.x = x.data_ptr();
-    job.y = y.data_ptr();
-    job.num = static_cast<int>(x.size(0));
-    job.channels = static_cast<int>(x.size(1));
-    job.in_h = static_cast<int>(x.size(2));
-    job.in_w = static_cast<int>(x.size(3));
-    job.out_h = static_cast<int>(y.size(2));
-    job.out_w = static_cast<int>(y.size(3));
-    job.filter_h = job.filter_w = job.up = job.down = 1;
-    job.gain = 1;
-    std::copy_n(x.strides().begin(), 4, job.x_stride);
-    std::copy_n(y.strides().begin(), 4, job.y_stride);
-    return job;
-}
-
-void set_filter(Upfirdn2d& job, const at::Tensor& f, const Padding& padding) {
-    job.f = f.data_ptr<float>();
-    job.filter_h = static_cast<int>(f.size(0));
-    job.filter_w = static_cast<int>(f.size(1));
-    job.left = padding[0];
-    job.top = padding[2];
-}
-
-at::Tensor dense_filter(const at::Tensor& f, const at::Tensor& x) {
-    TORCH_CHECK(f.dim() == 2 && f.scalar_type() == at::kFloat && f.device() == x.device(),
-                "f must be [fh, fw] in float32 on x's device");
-    return f.contiguous();
-}
-
 // `flip` correlates with f instead of convolving.
 at::Tensor upfirdn2d(const at::Tensor& x, const at::Tensor& f_any, int up, int down, const Padding& padding,
                      double gain, bool flip) {
@@ -158,13 +84,6 @@ at::Tensor upfirdn2d(const at::Tensor& x, const at::Tensor& f_any, int up, int d
     job.flip = flip;
     if (y.numel() > 0) launch_on_current_stream(job, x);
     return y;
-}
-
-// A dense float32 vector or matrix that a kernel may read.
-const float* floats(const at::Tensor& v, at::IntArrayRef sizes, const at::Tensor& x) {
-    TORCH_CHECK(v.sizes() == sizes && v.is_contiguous() && v.scalar_type() == at::kFloat && v.device() == x.device(),
-                "expected dense float32 values of the shape ", sizes, " on x's device, got ", v.sizes());
-    return v.data_ptr<float>();
 }
 
 // Return y and z, each where it is asked for; see StyleEpilogue in launchers.h.
@@ -200,25 +119,6 @@ std::pair<std::optional<at::Tensor>, std::optional<at::Tensor>> style_epilogue(
     if (first.numel() > 0) launch_on_current_stream(job, x);
     if (!keep) return {std::nullopt, first};
     return {first, second};
-}
-
-Image image_of(const at::Tensor& x) {
-    Image image = {x.data_ptr(), static_cast<int>(x.size(2)), static_cast<int>(x.size(3))};
-    std::copy_n(x.strides().begin(), 4, image.stride);
-    return image;
-}
-
-Resampling resampling_of(const at::Tensor& f, int64_t factor, const at::Tensor& x) {
-    TORCH_CHECK((f.dim() == 1 || f.dim() == 2) && f.scalar_type() == at::kFloat && f.device() == x.device(),
-                "filters must be [n] or [fh, fw] in float32 on x's device");
-    TORCH_CHECK(f.numel() > 0 && f.is_contiguous() && factor >= 1, "filters must be dense, up and down at least 1");
-    Resampling step = {f.data_ptr<float>()};
-    step.taps_h = static_cast<int>(f.size(0));
-    step.taps_w = static_cast<int>(f.size(-1));
-    step.separable = f.dim() == 1;
-    step.factor = static_cast<int>(factor);
-    step.gain = 1;
-    return step;
 }
 
 // The step that leads back: the last tap on the first pixel becomes the first.
