@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from latentedit.errors import InputError
 from latentedit.latents import check_fit
-from latentedit.networks import Generator, NoiseMode
+from latentedit.networks import Generator, NoiseMode, cuda_synthesis
 
 INK, PAPER, FAINT = (28, 28, 30), (255, 255, 255), (110, 110, 115)
 SMALLEST_CELL = 192  # pixels: smaller faces are enlarged in grids
@@ -32,9 +32,11 @@ def render(
 
     Peak memory is bounded by `chunk` faces; `quiet=False` shows a progress bar. Random noise differs
     from face to face, and is the same for all edits of a face, the last axis of [N, num_alphas, num_ws, w_dim].
+    On a GPU the highest resolutions are held in half precision, as many as the generator's `num_fp16_res` says.
     """
     check_fit(ws, (generator.config.num_ws, generator.config.w_dim))
-    return _render_all(generator.synthesis, ws, 2, noise_mode, chunk, quiet)
+    synthesize = cuda_synthesis(generator.synthesis).render if ws.is_cuda else generator.synthesis
+    return _render_all(synthesize, ws, 2, noise_mode, chunk, quiet)
 
 
 @torch.no_grad()
@@ -47,10 +49,11 @@ def render_styles(
 ) -> Tensor:
     """Render StyleSpace's latents, as `to_styles` lays them out: [..., num_styles] -> [..., 3, H, W] in [-1, 1].
 
-    Memory, progress and random noise are as in `render`.
+    Memory, progress, random noise and precision are as in `render`.
     """
     check_fit(styles, (generator.config.num_styles,))
-    return _render_all(generator.synthesis.render_styles, styles, 1, noise_mode, chunk, quiet)
+    synthesize = cuda_synthesis(generator.synthesis) if styles.is_cuda else generator.synthesis.render_styles
+    return _render_all(synthesize, styles, 1, noise_mode, chunk, quiet)
 
 
 def _render_all(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +44,26 @@ def _load_once() -> None:
 
 
 def compile_cuda_ops() -> Any:
-    """Compile csrc/ for the GPUs of this machine, or load it from torch's extension cache."""
+    """Compile csrc/ for the GPUs of this machine, or load it from torch's extension cache.
+
+    torch compiles for the GPUs it sees, or for those that TORCH_CUDA_ARCH_LIST names.
+    """
     from torch.utils.cpp_extension import load  # imports setuptools: too slow to pay where there is no GPU
 
     sources = [str(path) for path in sorted(CSRC.iterdir()) if path.suffix in {".cpp", ".cu"}]
-    return load(f"stylegan_ops_{fingerprint()}", sources, extra_cflags=["-O2"], extra_cuda_cflags=["-O3"])
+    with ninja_on_path():
+        return load(f"stylegan_ops_{fingerprint()}", sources, extra_cflags=["-O2"], extra_cuda_cflags=["-O3"])
+
+
+@contextmanager
+def ninja_on_path() -> Iterator[None]:
+    """Let torch find the ninja installed with this package, also where nobody activated the environment."""
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join([before, str(Path(sys.executable).parent)])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
 
 
 def has_cuda_ops() -> bool:
@@ -62,7 +80,8 @@ def cache_folder() -> Path:
 def fingerprint() -> str:
     """Hash all that a build depends on: the sources, torch, and the GPUs it is compiled for."""
     gpus = {torch.cuda.get_device_capability(i) for i in range(torch.cuda.device_count())}
-    digest = hashlib.sha256(f"{torch.__version__} {sorted(gpus)}".encode())
+    chosen = os.environ.get("TORCH_CUDA_ARCH_LIST", "")
+    digest = hashlib.sha256(f"{torch.__version__} {sorted(gpus)} {chosen}".encode())
     for path in sorted(path for path in CSRC.iterdir() if path.is_file()):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]

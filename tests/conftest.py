@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from host_kernels import host_ops as host_ops
 from hypothesis import settings
 from torch import Tensor
 

@@ -5,6 +5,7 @@ from PIL import Image
 
 from latentedit.errors import InputError
 from latentedit.latents import sample, to_styles
+from latentedit.networks.cuda_synthesis import CudaSynthesis
 from latentedit.rendering import heat_map, image_grid, render, render_styles, to_pil, to_pixels
 
 
@@ -41,6 +42,25 @@ def test_images_stay_in_range(tiny_generator):
     assert images.min() >= -1
     assert images.max() <= 1
     assert not images.requires_grad
+
+
+class ClaimsToBeOnTheGpu(torch.Tensor):
+    is_cuda = True
+
+
+def test_a_gpu_takes_its_own_way(tiny_generator, monkeypatch):
+    ws, chunks = sample(tiny_generator, range(3)), []
+    render_on_gpu = CudaSynthesis.render
+
+    def spy(self, ws, noise_mode):
+        chunks.append((len(ws), noise_mode))
+        return render_on_gpu(self, ws.as_subclass(torch.Tensor), noise_mode)
+
+    monkeypatch.setattr(CudaSynthesis, "render", spy)
+    images = render(tiny_generator, ws.as_subclass(ClaimsToBeOnTheGpu), "none", chunk=2)
+    assert chunks == [(2, "none"), (1, "none")]
+    assert torch.allclose(images.as_subclass(torch.Tensor), render(tiny_generator, ws, "none"), atol=1e-5)
+    assert len(chunks) == 2
 
 
 def test_nothing_to_render_is_an_error(tiny_generator):

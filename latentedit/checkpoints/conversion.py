@@ -21,7 +21,7 @@ from latentedit.vocabulary import CheckpointFormat
 
 Notes = tuple[str, ...]
 FILTERS = ("_filter", "kernel")
-UNHEARD = ("conv_clamp", "w_avg_beta", "use_radial_filters")  # lost with a note, or told by the filters
+UNHEARD = ("conv_clamp", "num_fp16_res", "w_avg_beta", "use_radial_filters")  # lost with a note, or told by the filters
 
 
 def convert(
@@ -104,7 +104,7 @@ def _list_losses(config: AnyConfig) -> Notes:
     """Name the settings that bare tensors cannot hold, where they differ from what every reader assumes."""
     return tuple(
         f"{key} {getattr(config, key)} is lost: the format cannot hold it, and readers assume {assumed}"
-        for key in ("conv_clamp", "w_avg_beta")
+        for key in ("conv_clamp", "num_fp16_res", "w_avg_beta")
         if getattr(config, key) != (assumed := getattr(type(config), key))
     )
 

@@ -13,7 +13,7 @@ from latentedit.errors import InputError
 from latentedit.networks import MAX_TAPS, GeneratorConfig, StyleGAN3Config
 from stylegan_ops import setup_filter
 
-TRAINING = ("lr_multiplier", "w_avg_beta", "conv_clamp")
+TRAINING = ("lr_multiplier", "w_avg_beta", "conv_clamp", "num_fp16_res")
 TUNING = {  # the settings that neither shapes nor names tell
     "stylegan2": TRAINING,
     "stylegan3": (

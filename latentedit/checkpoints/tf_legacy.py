@@ -33,6 +33,7 @@ SETTINGS = {  # TensorFlow's keyword arguments: what stylegan2-ada-pytorch calls
     "mapping_lrmul": "lr_multiplier",
     "dlatent_avg_beta": "w_avg_beta",
     "conv_clamp": "conv_clamp",
+    "num_fp16_res": "num_fp16_res",
     "resample_kernel": "resample_filter",
     "architecture": "architecture",
     "nonlinearity": "activation",

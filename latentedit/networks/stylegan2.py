@@ -35,12 +35,12 @@ class SynthesisLayer(nn.Module):
 
     def forward(self, x: Tensor, styles: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
         x = modulated_conv2d(x, self.weight, styles, self.up, self.resample_filter)
-        noise = self._noise(len(x), noise_mode)
+        noise = self.make_noise(len(x), noise_mode)
         if noise is not None:
             x = x + noise.to(x.dtype)
         return bias_act(x, self.bias, act="lrelu", clamp=self.conv_clamp)
 
-    def _noise(self, batch: int, noise_mode: NoiseMode) -> Tensor | None:
+    def make_noise(self, batch: int, noise_mode: NoiseMode) -> Tensor | None:
         """Scale the noise map to add: -> [R, R], [batch, 1, R, R] or None."""
         if noise_mode == "none" or not self.use_noise:
             return None

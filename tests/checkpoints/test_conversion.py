@@ -50,7 +50,7 @@ def test_rosinalitys_names_read_back(config: GeneratorConfig, taps: tuple[float,
     for name, tensor in tensors(checkpoint.generator).items():
         if config.img_resolution > 4 or not name.endswith("filter"):  # nothing is filtered at 4 x 4
             assert torch.equal(tensors(found.generator)[name], tensor), name
-    for key in ("conv_clamp", "w_avg_beta"):
+    for key in ("conv_clamp", "num_fp16_res", "w_avg_beta"):
         is_lost = getattr(found.config, key) != getattr(config, key)
         assert is_lost == any(note.startswith(key) for note in notes)
     assert any("no noise inputs" in note for note in notes) != config.use_noise

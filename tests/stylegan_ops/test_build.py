@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -66,11 +68,33 @@ def test_the_answer_holds_where_warnings_are_errors(monkeypatch: pytest.MonkeyPa
 def test_a_machine_without_compilers_falls_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The real build, on a machine with neither nvcc nor ninja nor a CUDA toolkit."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
     monkeypatch.setattr(cpp_extension, "CUDA_HOME", None)
     with pytest.warns(RuntimeWarning, match=r"did not build: \S") as caught:
         assert build.load_cuda_ops() is None
     assert len(caught) == 1
+
+
+def test_ninja_is_found_beside_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment that nobody activated, as in the README's own command."""
+    python = tmp_path / "env" / "python"
+    python.parent.mkdir()
+    (python.parent / "ninja").touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = []
+    monkeypatch.setattr(cpp_extension, "load", lambda *_, **__: found.append(shutil.which("ninja")))
+    build.compile_cuda_ops()
+    assert found == [str(python.parent / "ninja")]
+    assert os.environ["PATH"] == str(tmp_path)
+
+
+def test_other_gpus_change_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_CUDA_ARCH_LIST", "8.0")
+    before = build.fingerprint()
+    monkeypatch.setenv("TORCH_CUDA_ARCH_LIST", "9.0")
+    assert build.fingerprint() != before
 
 
 def test_a_failure_leaves_plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +117,7 @@ def test_success_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
         "bindings.cpp",
         "current_stream.cpp",
         "filtered_lrelu.cu",
+        "style_epilogue.cu",
         "upfirdn2d.cu",
     }
 
