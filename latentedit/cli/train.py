@@ -10,12 +10,13 @@ from latentedit.cli import arguments, printing
 from latentedit.errors import InputError
 from latentedit.networks import GeneratorConfig
 from latentedit.training.assessor import train_assessor
-from latentedit.training.gan import Settings
+from latentedit.training.gan import AUGMENTATIONS, Settings
 from latentedit.training.generator import export_generator, small_config, train_generator
 
 EXAMPLES = """\
   latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 80000
   latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 120000 --lr 0.001
+  latentedit train generator --data faces/ --outdir runs/128 --resolution 128 --grow-from runs/faces/state.pt
   latentedit train assessor --data omi/ --out omi.safetensors
 """
 
@@ -56,6 +57,24 @@ def _add_generator(actions: arguments.Commands) -> None:
     parser.add_argument(
         "--gamma", type=arguments.parse_positive, default=defaults.r1_gamma, help=f"of R1 (default {defaults.r1_gamma})"
     )
+    parser.add_argument(
+        "--augment", choices=AUGMENTATIONS, default=defaults.augment, help="DiffAugment, adaptive (ADA) or none"
+    )
+    parser.add_argument(
+        "--ada-target", type=arguments.parse_share, default=defaults.ada_target, help="of E[sign(D)] (default 0.6)"
+    )
+    parser.add_argument(
+        "--ada-images", type=arguments.parse_count, default=defaults.ada_images, help="that move p by 1 (default 500000)"
+    )
+    parser.add_argument(
+        "--ada-start", type=arguments.parse_share, default=defaults.ada_start, help="ADA's first p (default 0)"
+    )
+    parser.add_argument(
+        "--path-weight", type=arguments.parse_weight, default=0.0, help="of path-length regularisation (default 0: off)"
+    )
+    parser.add_argument(
+        "--grow-from", type=Path, metavar="STATE", help="state.pt of half the resolution, to start from where outdir is new"
+    )
     parser.add_argument("--precision", choices=["bf16", "fp32"], default=defaults.precision, help="default bf16")
     parser.add_argument("--seed", type=arguments.parse_seed, default=defaults.seed, help="default 0")
     parser.add_argument("--source", default="", help="what it was trained on, for the file's header")
@@ -66,10 +85,23 @@ def _add_generator(actions: arguments.Commands) -> None:
 
 def train_generator_command(args: argparse.Namespace) -> None:
     """Train, or go on training, then write the generator's file."""
-    settings = Settings(args.batch, args.lr, args.gamma, precision=args.precision, seed=args.seed)
+    settings = Settings(
+        args.batch,
+        args.lr,
+        args.gamma,
+        precision=args.precision,
+        seed=args.seed,
+        augment=args.augment,
+        ada_target=args.ada_target,
+        ada_images=args.ada_images,
+        ada_start=args.ada_start,
+        path_weight=args.path_weight,
+    )
     config = _config(args)
     device = choose_device(args.device)
-    state = train_generator(args.data, args.outdir, args.images, config, settings, args.snap, device, args.quiet)
+    state = train_generator(
+        args.data, args.outdir, args.images, config, settings, args.snap, device, args.quiet, args.grow_from
+    )
     path = args.outdir / "generator.safetensors"
     fingerprint = export_generator(state, path, args.source or ", ".join(map(str, args.data)), args.licence or None)
     facts = {"file": str(path), "fingerprint": fingerprint, "images": args.images}
