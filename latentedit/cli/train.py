@@ -9,24 +9,30 @@ from latentedit.checkpoints.zoo import choose_device
 from latentedit.cli import arguments, printing
 from latentedit.errors import InputError
 from latentedit.networks import GeneratorConfig
+from latentedit.predictors.resnet import load_resmem_resnet
 from latentedit.training.assessor import train_assessor
+from latentedit.training.feature_store import Measuring
 from latentedit.training.gan import AUGMENTATIONS, Settings
 from latentedit.training.generator import export_generator, small_config, train_generator
+from latentedit.training.model_card import format_measures
+from latentedit.training.quality import measure_generator
 
 EXAMPLES = """\
   latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 80000
   latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 120000 --lr 0.001
   latentedit train generator --data faces/ --outdir runs/128 --resolution 128 --grow-from runs/faces/state.pt
   latentedit train assessor --data omi/ --out omi.safetensors
+  latentedit train measure --data faces/ omi/images/ --network runs/faces/generator.safetensors --samples 10000
 """
 
 
 def add_parser(commands: arguments.Commands) -> None:
     """Add the command and its own commands to the parser."""
     parser = arguments.add_command(commands, "train", train_generator_command, "train what ships with it", EXAMPLES)
-    actions = parser.add_subparsers(dest="action", metavar="generator | assessor", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="generator | assessor | measure", required=True)
     _add_generator(actions)
     _add_assessor(actions)
+    _add_measure(actions)
 
 
 def _add_generator(actions: arguments.Commands) -> None:
@@ -64,7 +70,10 @@ def _add_generator(actions: arguments.Commands) -> None:
         "--ada-target", type=arguments.parse_share, default=defaults.ada_target, help="of E[sign(D)] (default 0.6)"
     )
     parser.add_argument(
-        "--ada-images", type=arguments.parse_count, default=defaults.ada_images, help="that move p by 1 (default 500000)"
+        "--ada-images",
+        type=arguments.parse_count,
+        default=defaults.ada_images,
+        help="to move p by 1 (default 500000)",
     )
     parser.add_argument(
         "--ada-start", type=arguments.parse_share, default=defaults.ada_start, help="ADA's first p (default 0)"
@@ -73,7 +82,10 @@ def _add_generator(actions: arguments.Commands) -> None:
         "--path-weight", type=arguments.parse_weight, default=0.0, help="of path-length regularisation (default 0: off)"
     )
     parser.add_argument(
-        "--grow-from", type=Path, metavar="STATE", help="state.pt of half the resolution, to start from where outdir is new"
+        "--grow-from",
+        type=Path,
+        metavar="STATE",
+        help="state.pt of half the resolution, for a new outdir",
     )
     parser.add_argument("--precision", choices=["bf16", "fp32"], default=defaults.precision, help="default bf16")
     parser.add_argument("--seed", type=arguments.parse_seed, default=defaults.seed, help="default 0")
@@ -129,3 +141,27 @@ def train_assessor_command(args: argparse.Namespace) -> None:
     header = train_assessor(args.data, args.out, args.seed, args.quiet)
     figures = header["cross_validation"]["spearman"]
     printing.announce(args, header, [f"{name:20} {figure}" for name, figure in figures.items()])
+
+
+def _add_measure(actions: arguments.Commands) -> None:
+    parser = arguments.add_command(
+        actions, "measure", train_measure_command, "hold a generator's samples against its training images", EXAMPLES
+    )
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="what it was trained on")
+    arguments.add_network(parser)
+    parser.add_argument(
+        "--samples", type=arguments.parse_count, default=10_000, metavar="N", help="seeds 0 to N - 1 (default 10000)"
+    )
+    parser.add_argument("--trunc", type=arguments.parse_number, default=1.0, metavar="PSI", help="default 1")
+    parser.add_argument(
+        "--input-size", type=arguments.parse_count, default=224, metavar="PX", help="what features see (default 224)"
+    )
+    arguments.add_output(parser, outdir="runs/measures")
+
+
+def train_measure_command(args: argparse.Namespace) -> None:
+    """Measure the generator in the features of the network inside `resmem`."""
+    measuring = Measuring(load_resmem_resnet().to(choose_device(args.device)), args.input_size)
+    checkpoint = arguments.open_network(args)
+    measures = measure_generator(args.data, checkpoint, args.outdir, measuring, args.samples, args.trunc, args.quiet)
+    printing.announce(args, measures, [*format_measures(measures).splitlines(), f"written    {args.outdir}"])

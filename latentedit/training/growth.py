@@ -25,24 +25,24 @@ def grow(training: Training, small: GeneratorConfig, state: dict[str, Any]) -> N
     The first images are the small generator's, upsampled by the network's own filter; the first logits are
     the small discriminator's of the images halved by its filter.
     """
-    config = training.config
-    _require_half(small, config)
-    _copy(training.generator, state["generator"])
-    _copy(training.average, state["average"])
-    _copy(training.discriminator, state["discriminator"])
+    _require_half(small, training.config)
+    networks = {name: getattr(training, name) for name in ("generator", "average", "discriminator")}
+    for name, network in networks.items():
+        _copy(network, state[name])
+    newest = f"b{training.config.img_resolution}"
     for generator in (training.generator, training.average):
-        _mute(cast(SynthesisBlock, generator.synthesis.get_submodule(f"b{config.img_resolution}")))
-    old_fromrgb = {name: state["discriminator"][f"b{small.img_resolution}.fromrgb.{name}"] for name in ("weight", "bias")}
-    block = training.discriminator.get_submodule(f"b{config.img_resolution}")
-    _pass_on(cast(DiscriminatorBlock, block), **old_fromrgb)
-    optimisers = {
-        "generator_optimiser": _rename_moments(Generator(small), training.generator, state["generator_optimiser"]),
-        "discriminator_optimiser": _rename_moments(
-            Discriminator(small), training.discriminator, state["discriminator_optimiser"]
-        ),
+        _mute(cast(SynthesisBlock, generator.synthesis.get_submodule(newest)))
+    fromrgb = [state["discriminator"][f"b{small.img_resolution}.fromrgb.{name}"] for name in ("weight", "bias")]
+    _pass_on(cast(DiscriminatorBlock, training.discriminator.get_submodule(newest)), *fromrgb)
+    moments = {
+        name: _rename_moments(shape(small), networks[name], state[f"{name}_optimiser"])
+        for name, shape in (("generator", Generator), ("discriminator", Discriminator))
     }
-    networks = {name: getattr(training, name).state_dict() for name in ("generator", "average", "discriminator")}
-    training.load_state_dict(state | networks | optimisers)
+    training.load_state_dict(
+        state
+        | {name: network.state_dict() for name, network in networks.items()}
+        | {f"{name}_optimiser": moment for name, moment in moments.items()}
+    )
 
 
 def _require_half(small: GeneratorConfig, config: GeneratorConfig) -> None:

@@ -14,7 +14,6 @@ from latentedit.training.gan import Settings, Training, mix_styles
 from latentedit.training.generator import export_generator, small_config, train_generator
 from stylegan_ops import bias_act, setup_filter, upfirdn2d
 
-
 CONFIG = GeneratorConfig(8, (8, 8), z_dim=8, w_dim=8, num_mapping_layers=1)
 SETTINGS = Settings(batch=4, r1_interval=2, precision="fp32")
 
