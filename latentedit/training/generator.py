@@ -60,10 +60,10 @@ def train_generator(
     """
     config = config or small_config()
     images = load_images(data, config.img_resolution, quiet)
-    outdir.mkdir(parents=True, exist_ok=True)
     state_path = outdir / "state.pt"
     with torch.random.fork_rng():
         training = resume(state_path, config, settings or Settings(), device or torch.device("cpu"), grow_from)
+        outdir.mkdir(parents=True, exist_ok=True)
         for losses in _steps(training, images, num_images, quiet):
             if training.num_images % snapshot_images < training.settings.batch or training.num_images >= num_images:
                 save_state(training, state_path)
