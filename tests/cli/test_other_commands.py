@@ -3,8 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
+from latentedit.addresses import load_direction
 from latentedit.direction import Direction, cosine
-from latentedit.library import load_direction, read_direction, save_direction
+from latentedit.library import read_direction, save_direction
 from latentedit.predictors.resnet import ResNet
 
 
@@ -100,7 +101,7 @@ def test_a_small_generator_grows_and_is_measured(run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", ["apply", "sweep", "condition", "score", "inspect", "convert", "directions", "train"]
+    "command", ["apply", "sweep", "condition", "score", "inspect", "convert", "directions", "models", "train"]
 )
 def test_help_opens_with_examples_that_parse(run, command):
     from latentedit.cli.main import build_parser
@@ -114,7 +115,7 @@ def test_help_opens_with_examples_that_parse(run, command):
                 (
                     i
                     for i, word in enumerate(example)
-                    if word[:1].isupper() or word in ("rated", "the", "nothing", "find")
+                    if word[:1].isupper() or word in ("rated", "the", "nothing", "find", "downloaded")
                 ),
                 None,
             )
