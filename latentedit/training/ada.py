@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -31,13 +32,13 @@ class Strength:
             self.p = min(max(self.p + math.copysign(step, overfit) * (overfit != 0), 0.0), 1.0)
             self.signs = []
 
-    def state_dict(self) -> dict[str, float | list[float]]:
+    def state_dict(self) -> dict[str, Any]:
         """Return p and the signs since it last moved."""
         return {"p": self.p, "signs": list(self.signs)}
 
-    def load_state_dict(self, state: dict[str, float | list[float]]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
-        vars(self).update(state)
+        self.p, self.signs = state["p"], list(state["signs"])
 
 
 def augment_adaptively(images: Tensor, p: float) -> Tensor:

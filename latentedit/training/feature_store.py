@@ -57,7 +57,8 @@ class FeatureStore:
         stamp = json.dumps([self.measuring.input_size, images.stamp()])
         digest = hashlib.sha256(stamp.encode()).hexdigest()[:12]
         path = self.folder / f"features-{name}-{digest}.npy"
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with about(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         rows = [self._load(path)] if path.exists() else []
         done = sum(map(len, rows))
         starts = range(done, count, BATCH)

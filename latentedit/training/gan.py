@@ -168,7 +168,7 @@ class Training:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned, at the rates of the present settings."""
         for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+            part.load_state_dict(_fuse(state[name]) if isinstance(part, torch.optim.Optimizer) else state[name])
         self._set_rates()
         if self.settings.augment == "ada" and "strength" in state:
             self.strength.load_state_dict(state["strength"])
@@ -191,13 +191,18 @@ def mix_styles(w: Tensor, other: Tensor, num_ws: int, probability: float) -> Ten
 
 
 def _adam(module: nn.Module) -> torch.optim.Adam:
-    return torch.optim.Adam(module.parameters(), eps=1e-8)
+    return torch.optim.Adam(module.parameters(), eps=1e-8, fused=True)
+
+
+def _fuse(state: dict[str, Any]) -> dict[str, Any]:
+    """Let an optimiser's state be loaded into the fused one; the first states were not."""
+    return state | {"param_groups": [group | {"fused": True} for group in state["param_groups"]]}
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, learning_rate: float, interval: int | None) -> None:
     """Shorten rate and memory by the share of regularised steps (Karras et al. 2020, appendix B)."""
     lazy = interval / (interval + 1) if interval else 1.0
-    optimiser.param_groups[0].update(lr=learning_rate * lazy, betas=(0.0, 0.99**lazy), fused=True, foreach=None)
+    optimiser.param_groups[0].update(lr=learning_rate * lazy, betas=(0.0, 0.99**lazy))
 
 
 def _descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from latentedit.checkpoints import Checkpoint
-from latentedit.errors import InputError
+from latentedit.errors import InputError, about
 from latentedit.files import staged
 from latentedit.latents import sample
 from latentedit.photographs import list_images, load_square, to_images
@@ -41,8 +41,13 @@ class Photographs:
 
     def stamp(self) -> list[Any]:
         """Say which files they are, and at which size they are read."""
-        files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in self.paths]
-        return [self.img_resolution, files]
+        return [self.img_resolution, [_stamp(path) for path in self.paths]]
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    with about(path):
+        status = path.stat()
+    return str(path), status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)

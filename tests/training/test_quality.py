@@ -83,6 +83,14 @@ def test_too_few_images_are_refused(photographs, checkpoint, tmp_path):
     assert 0 <= least["floor"]["recall"] <= 1
 
 
+def test_what_cannot_be_read_or_written_is_named(photographs, checkpoint, tmp_path):
+    absent = [*photographs.paths[:8], tmp_path / "no.png"]
+    with pytest.raises(InputError, match=r"no\.png: No such file"):
+        measure_generator(absent, checkpoint, tmp_path / "out", Measuring(Pixels(), 8), 9, quiet=True)
+    with pytest.raises(InputError, match=r"00\.png: File exists"):
+        measure_generator([tmp_path / "data"], checkpoint, photographs.paths[0], Measuring(Pixels(), 8), 9, quiet=True)
+
+
 def test_a_killed_measurement_goes_on(photographs, tmp_path, monkeypatch):
     monkeypatch.setattr("latentedit.training.feature_store.SAVE_EVERY", 2)
     whole = FeatureStore(tmp_path / "whole", Measuring(Pixels(), 8), True).collect("real", photographs, 45)
