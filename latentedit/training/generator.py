@@ -21,7 +21,8 @@ from latentedit.errors import InputError, about, damaged
 from latentedit.files import replacing, require_regular
 from latentedit.networks import GeneratorConfig, block_channels
 from latentedit.rendering import image_grid, render
-from latentedit.training.gan import Settings, Training
+from latentedit.training.gan import CHANGEABLE, Settings, Training
+from latentedit.training.growth import grow
 from latentedit.training.images import load_images
 
 NO_STATE = "no state of a training, or a damaged one: move it away or name another --outdir"
@@ -49,8 +50,11 @@ def train_generator(
     snapshot_images: int = 8_000,
     device: torch.device | None = None,
     quiet: bool = False,
+    grow_from: Path | None = None,
 ) -> Path:
     """Train until `num_images` have been seen, going on from what `outdir` holds; return the state's path.
+
+    Where `outdir` holds nothing, `grow_from` names the state of a training at half the resolution to start from.
 
     Every `snapshot_images` the state is written (`state.pt`, whole or not at all), with a sheet of
     samples and a line in `log.jsonl`. A killed run repeats the images since then and ends in the
@@ -58,10 +62,10 @@ def train_generator(
     """
     config = config or small_config()
     images = load_images(data, config.img_resolution, quiet)
-    outdir.mkdir(parents=True, exist_ok=True)
     state_path = outdir / "state.pt"
     with torch.random.fork_rng():
-        training = resume(state_path, config, settings or Settings(), device or torch.device("cpu"))
+        training = resume(state_path, config, settings or Settings(), device or torch.device("cpu"), grow_from)
+        outdir.mkdir(parents=True, exist_ok=True)
         for losses in _steps(training, images, num_images, quiet):
             if training.num_images % snapshot_images < training.settings.batch or training.num_images >= num_images:
                 save_state(training, state_path)
@@ -69,13 +73,21 @@ def train_generator(
     return state_path
 
 
-def resume(state_path: Path, config: GeneratorConfig, settings: Settings, device: torch.device) -> Training:
-    """Set up a training, going on from the state file where there is one."""
+def resume(
+    state_path: Path, config: GeneratorConfig, settings: Settings, device: torch.device, grow_from: Path | None = None
+) -> Training:
+    """Set up a training, going on from the state file where there is one, or from a smaller training's."""
     training = Training(config, settings, device)
-    if state_path.exists():
+    if grow_from and not state_path.exists():
+        state = load_state(grow_from)
+        smaller, _ = _parse_record(grow_from, state["record"])
+        with about(grow_from), damaged(NO_STATE):
+            grow(training, smaller, state)
+    elif state_path.exists():
         state = load_state(state_path)
         earlier_config, earlier = _parse_record(state_path, state["record"])
-        if earlier_config != config or replace(earlier, learning_rate=settings.learning_rate) != settings:
+        present = {name: getattr(settings, name) for name in CHANGEABLE}
+        if earlier_config != config or replace(earlier, **present) != settings:
             raise InputError(f"{state_path} was trained with other settings: repeat them or name another --outdir")
         with damaged(f"{state_path}: {NO_STATE}"):
             training.load_state_dict(state)
