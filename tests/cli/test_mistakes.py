@@ -80,7 +80,17 @@ MISTAKES = {
         "state.pt",
     ),
     "growing from nothing": (
-        ["train", "generator", "--data", "{tmp}/whole.jpg", "--outdir", "{tmp}/out", "--grow-from", "{tmp}/no.pt"],
+        [
+            "train",
+            "generator",
+            "--data",
+            "{tmp}/whole.jpg",
+            "--outdir",
+            "{tmp}/out",
+            "--grow-from",
+            "{tmp}/no.pt",
+            "--quiet",
+        ],
         "no.pt: No such file",
     ),
     "odd resolution": (
