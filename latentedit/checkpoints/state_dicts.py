@@ -46,6 +46,5 @@ def _build_stylegan3(state: Mapping[str, Tensor]) -> Generator:
 
 def express(generator: Generator) -> dict[str, Tensor]:
     """Write all that NVIDIA's own code asks for: weights, w_avg, noise and filters, by name."""
-    # A filter of one tap is none in NVIDIA's code.
-    filters = {name: x for name, x in generator.named_buffers() if name.endswith("_filter") and x.numel() > 1}
+    filters = {name: x for name, x in generator.named_buffers() if name.endswith("_filter")}
     return {**generator.state_dict(), **filters}

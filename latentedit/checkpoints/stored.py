@@ -107,12 +107,10 @@ class StoredTensor:
         try:
             steps = [(n - 1) * step for n, step in zip(self.size, self.stride, strict=True)]
             extent = 1 + sum(steps) if min(self.size, default=1) > 0 else 0
-            if min((self.offset, *self.size, *self.stride)) < 0:
-                raise ValueError("a negative step leads out of the storage")
             width = self.dtype.itemsize
             flat = self.numbers.read(self.offset * width, extent * width).view(self.dtype)
             return flat.as_strided(self.size, self.stride)
+        except InputError:
+            raise
         except (RuntimeError, TypeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
             raise InputError("damaged: a tensor in it does not fit its storage") from error
