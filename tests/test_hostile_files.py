@@ -104,6 +104,20 @@ def test_pictures_that_are_larger_than_they_are(width, height, tmp_path, little_
     refuse(READERS["photograph"], tmp_path / "bomb.png")
 
 
+CLAIMING = (  # a PNG of 8 x 8 whose IDAT says that it has four gigabytes
+    "89504e470d0a1a0a0000000d4948445200000008000000081000000000b1f43d14ffffff7f494441547800"
+)
+
+
+def test_a_part_of_a_picture_that_claims_gigabytes(tmp_path, little_memory):
+    (tmp_path / "claim.png").write_bytes(bytes.fromhex(CLAIMING))
+    with pytest.raises(InputError) as caught:
+        load_square(tmp_path / "claim.png", 8)
+    error = caught.value
+    while error := error.__cause__:
+        assert not isinstance(error, MemoryError)
+
+
 def safetensors(header, body=b"\0" * 64):
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + body

@@ -323,7 +323,7 @@ def test_names_stay_inert(tmp_path: Path) -> None:
         (b"cos\nsystem\n(S'true'\ntR.", "no checkpoint"),
         (b"\x89PNG\r\n\x1a\n", "no checkpoint"),
         (b"PK\x03\x04 and no zip", "damaged"),
-        (struct.pack("<Q", 90_000_000) + b"{}", "cut short"),
+        (struct.pack("<Q", 9_000_000) + b"{}", "cut short"),
         (struct.pack("<Q", 2) + b"{}", "holds no G_ema"),
     ],
 )
