@@ -180,9 +180,24 @@ def test_records_that_lie(name, tmp_path):
 
 def test_a_config_that_asks_for_terabytes(tmp_path, little_memory):
     header = {"kind": "assessor", "attributes": ["a"] * 100, "gamma": 1.0}
-    for config in ({"img_resolution": 10**6}, {"colour_resolution": 10**6}, {"img_resolution": 10**300}):
+    for config in (
+        {"img_resolution": 10**6},
+        {"colour_resolution": 10**6},
+        {"img_resolution": 10**300},
+        {"cells": 8},
+        0,
+    ):
         save_record(tmp_path / "bomb.safetensors", {"supports": torch.zeros(1, 100)}, {**header, "config": config})
         refuse(READERS["assessor"], tmp_path / "bomb.safetensors")
+
+
+@pytest.mark.parametrize("resolution", [float("inf"), float("nan"), 10**400, "8", None, [8], -8, 2**900])
+def test_a_generator_of_an_impossible_size(resolution, tmp_path, tiny_generator):
+    config = {**tiny_generator.config.to_dict(), "img_resolution": resolution}
+    save_record(
+        tmp_path / "g.safetensors", dict(tiny_generator.named_parameters()), {"kind": "generator", "config": config}
+    )
+    refuse(load_generator_file, tmp_path / "g.safetensors")
 
 
 def write_state(path, **parts):
