@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, alone or together."""
+"""Where the user's own files lie, and writing files whole or not at all, alone or together."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def require_regular(path: Path) -> None:
     """Raise InputError for a pipe, which may wait for ever, and a device, which may never end."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InputError(f"{path} is a pipe or a device: copy what it holds to a file and give that")
+
+
+def home() -> Path:
+    """Name the folder of the user's own directions and downloads: LATENTEDIT_HOME, or ~/.latentedit."""
+    return Path(os.environ.get("LATENTEDIT_HOME") or Path.home() / ".latentedit")
 
 
 @contextmanager

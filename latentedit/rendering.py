@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.errors import InputError
+from latentedit.latents import check_fit
 from latentedit.networks import Generator, NoiseMode
 
 INK, PAPER, FAINT = (28, 28, 30), (255, 255, 255), (110, 110, 115)
@@ -31,16 +32,40 @@ def render(
 
     Peak memory is bounded by `chunk` faces; `quiet=False` shows a progress bar.
     """
+    check_fit(ws, (generator.config.num_ws, generator.config.w_dim))
     flat = ws.reshape(-1, *ws.shape[-2:])
+    images = _render_chunks(generator.synthesis, flat, noise_mode, chunk, quiet)
+    return images.reshape(*ws.shape[:-2], *images.shape[1:])
+
+
+@torch.no_grad()
+def render_styles(
+    generator: Generator,
+    styles: Tensor,
+    noise_mode: NoiseMode = "const",
+    chunk: int = 8,
+    quiet: bool = True,
+) -> Tensor:
+    """Render StyleSpace's latents, as `to_styles` lays them out: [..., num_styles] -> [..., 3, H, W] in [-1, 1]."""
+    check_fit(styles, (generator.config.num_styles,))
+    images = _render_chunks(
+        generator.synthesis.render_styles, styles.reshape(-1, styles.shape[-1]), noise_mode, chunk, quiet
+    )
+    return images.reshape(*styles.shape[:-1], *images.shape[1:])
+
+
+def _render_chunks(
+    synthesize: Callable[[Tensor, NoiseMode], Tensor], flat: Tensor, noise_mode: NoiseMode, chunk: int, quiet: bool
+) -> Tensor:
+    """Render a batch part by part: [N, ...] -> [N, 3, H, W]."""
     starts = tqdm(range(0, len(flat), chunk), desc="rendering", disable=quiet)
-    images = [generator.synthesis(flat[i : i + chunk], noise_mode) for i in starts]
+    images = [synthesize(flat[i : i + chunk], noise_mode) for i in starts]
     if not images:
         raise InputError("no latents to render: the batch is empty")
     stacked = torch.cat(images)
     if not torch.isfinite(stacked).all():
         raise InputError("these latents give no finite image: they lie too far out, or the generator is damaged")
-    stacked = stacked.clamp(-1, 1)
-    return stacked.reshape(*ws.shape[:-2], *stacked.shape[1:])
+    return stacked.clamp(-1, 1)
 
 
 def to_pixels(image: Tensor) -> np.ndarray:

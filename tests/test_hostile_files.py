@@ -13,7 +13,7 @@ from PIL import Image
 from latentedit.checkpoints import load_generator_file, save_record
 from latentedit.checkpoints.archive import load_archive
 from latentedit.errors import LONGEST_LINE, InputError, about, one_line
-from latentedit.formats import read_entries
+from latentedit.formats import read_channels, read_entries
 from latentedit.latents import load_latents
 from latentedit.library import read_direction, read_index
 from latentedit.photographs import load_square
@@ -25,6 +25,7 @@ READERS = {
     "checkpoint": load_generator_file,
     "directions": read_entries,
     "latents": lambda path: load_latents(path, None),
+    "channels": read_channels,
     "direction": read_direction,
     "assessor": OmiAssessor.load,
     "state": load_state,

@@ -9,6 +9,7 @@ the file, and what is copied out of the memo is counted.
 from __future__ import annotations
 
 import io
+import pickle
 import pickletools
 from collections.abc import Callable, Iterable
 from typing import IO, Any
@@ -74,6 +75,8 @@ class Machine:
             self.stack.append(CONTAINERS[name]())
         elif name in ACTIONS:
             ACTIONS[name](self, argument)
+        elif name == "PROTO" and argument > pickle.HIGHEST_PROTOCOL:
+            raise ValueError(f"protocol {argument}")
         elif name not in IGNORED:
             raise InputError(f"refused: its pickle uses the opcode {name}, which no checkpoint needs")
 
