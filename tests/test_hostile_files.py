@@ -13,7 +13,7 @@ from PIL import Image
 from latentedit.checkpoints import load_generator_file, save_record
 from latentedit.checkpoints.archive import load_archive
 from latentedit.errors import LONGEST_LINE, InputError, about, one_line
-from latentedit.formats import read_entries
+from latentedit.formats import read_channels, read_entries
 from latentedit.latents import load_latents
 from latentedit.library import read_direction, read_index
 from latentedit.photographs import load_square
@@ -25,6 +25,7 @@ READERS = {
     "checkpoint": load_generator_file,
     "directions": read_entries,
     "latents": lambda path: load_latents(path, None),
+    "channels": read_channels,
     "direction": read_direction,
     "assessor": OmiAssessor.load,
     "state": load_state,
@@ -104,6 +105,20 @@ def test_pictures_that_are_larger_than_they_are(width, height, tmp_path, little_
     refuse(READERS["photograph"], tmp_path / "bomb.png")
 
 
+CLAIMING = (  # a PNG of 8 x 8 whose IDAT says that it has four gigabytes
+    "89504e470d0a1a0a0000000d4948445200000008000000081000000000b1f43d14ffffff7f494441547800"
+)
+
+
+def test_a_part_of_a_picture_that_claims_gigabytes(tmp_path, little_memory):
+    (tmp_path / "claim.png").write_bytes(bytes.fromhex(CLAIMING))
+    with pytest.raises(InputError) as caught:
+        load_square(tmp_path / "claim.png", 8)
+    error = caught.value
+    while error := error.__cause__:
+        assert not isinstance(error, MemoryError)
+
+
 def safetensors(header, body=b"\0" * 64):
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + body
@@ -166,9 +181,24 @@ def test_records_that_lie(name, tmp_path):
 
 def test_a_config_that_asks_for_terabytes(tmp_path, little_memory):
     header = {"kind": "assessor", "attributes": ["a"] * 100, "gamma": 1.0}
-    for config in ({"img_resolution": 10**6}, {"colour_resolution": 10**6}, {"img_resolution": 10**300}):
+    for config in (
+        {"img_resolution": 10**6},
+        {"colour_resolution": 10**6},
+        {"img_resolution": 10**300},
+        {"cells": 8},
+        0,
+    ):
         save_record(tmp_path / "bomb.safetensors", {"supports": torch.zeros(1, 100)}, {**header, "config": config})
         refuse(READERS["assessor"], tmp_path / "bomb.safetensors")
+
+
+@pytest.mark.parametrize("resolution", [float("inf"), float("nan"), 10**400, "8", None, [8], -8, 2**900])
+def test_a_generator_of_an_impossible_size(resolution, tmp_path, tiny_generator):
+    config = {**tiny_generator.config.to_dict(), "img_resolution": resolution}
+    save_record(
+        tmp_path / "g.safetensors", dict(tiny_generator.named_parameters()), {"kind": "generator", "config": config}
+    )
+    refuse(load_generator_file, tmp_path / "g.safetensors")
 
 
 def write_state(path, **parts):

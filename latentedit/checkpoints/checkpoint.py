@@ -69,7 +69,7 @@ def build_generator(config: AnyConfig, state: Mapping[str, Tensor]) -> Generator
     try:
         with torch.device("meta"):
             generator = Generator(config)
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"its network cannot be built: {error}") from error
     _compare(generator.state_dict(), state)
     generator.load_state_dict({name: _own(tensor) for name, tensor in state.items()}, assign=True)

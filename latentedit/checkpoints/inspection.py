@@ -24,8 +24,6 @@ CALLED = (  # besides FUNCTIONS, what is called in a file of plain weights and o
     *("argparse.Namespace", "torch.Size", "torch.device", "torch._utils._rebuild_parameter_with_state"),
 )
 LABEL = re.compile(r"torch\.(\w+Storage|b?float\d*|half|double|u?int\d*|long|short|bool|complex\d*)")  # never called
-
-
 ITEMSIZES = {  # bytes of a number, where it is not one
     **dict.fromkeys(("torch.HalfStorage", "torch.BFloat16Storage", "torch.ShortStorage"), 2),
     **dict.fromkeys(("torch.FloatStorage", "torch.IntStorage"), 4),
@@ -54,6 +52,16 @@ class Rebuild(Name):
         raise InputError("damaged: a tensor in it does not fit its storage")
 
 
+class Encode(Name):
+    """How old pickles spell bytes; codecs other than theirs can take for ever."""
+
+    def __call__(self, *args: Any) -> Call:
+        match args:
+            case (str(), "latin1"):
+                return Call(self.name, args)
+        raise InputError("damaged: bytes expected in it")
+
+
 def _end(offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> int:
     """Find the place behind the last number of a tensor in its storage."""
     if min((offset, *size, *stride)) < 0:
@@ -61,7 +69,10 @@ def _end(offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> int:
     return offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) + 1 if all(size) else 0
 
 
-REBUILD = {name: Rebuild(name) for name in ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2")}
+CHECKED: dict[str, Name] = {
+    **{name: Rebuild(name) for name in ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2")},
+    "_codecs.encode": Encode("_codecs.encode"),
+}
 
 
 def refuse_name(name: str) -> str:
@@ -146,8 +157,8 @@ def _find(name: str) -> object:
     """Look up what a file of torch.save's may name: plain text for what must not be called."""
     if name in CLASSES:
         return CLASSES[name]
-    if name in REBUILD or name in FUNCTIONS:
-        return REBUILD.get(name) or FUNCTIONS[name]
+    if name in CHECKED or name in FUNCTIONS:
+        return CHECKED.get(name) or FUNCTIONS[name]
     if name == "collections.Counter":
         return dict
     if name in CALLED:

@@ -9,6 +9,7 @@ the file, and what is copied out of the memo is counted.
 from __future__ import annotations
 
 import io
+import pickle
 import pickletools
 from collections.abc import Callable, Iterable
 from typing import IO, Any
@@ -23,8 +24,7 @@ ARGUMENTS = {  # opcodes that push what is written behind them
 }
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 CONTAINERS: dict[str, type] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
-IGNORED = ("FRAME",)
-HIGHEST_PROTOCOL = 5
+IGNORED = ("PROTO", "FRAME")
 LONGEST_LINE = 2**16  # bytes of a name or a number written as text
 LARGEST_INTEGER = 2**127  # torch's magic number has ten bytes; text of a much larger one takes for ever
 MOST_COPIES = 16  # values that calls may copy, for each byte that was read
@@ -80,12 +80,10 @@ class Machine:
             self.stack.append(CONTAINERS[name]())
         elif name in ACTIONS:
             ACTIONS[name](self, argument)
+        elif name == "PROTO" and argument > pickle.HIGHEST_PROTOCOL:
+            raise ValueError(f"protocol {argument}")
         elif name not in IGNORED:
             raise InputError(f"refused: its pickle uses the opcode {name}, which no checkpoint needs")
-
-    def _check_protocol(self, number: int) -> None:
-        if number > HIGHEST_PROTOCOL:
-            raise ValueError(f"pickle protocol {number}")
 
     def _put(self, index: int | None) -> None:
         self.memo[len(self.memo) if index is None else index] = self.stack[-1]
@@ -179,7 +177,6 @@ ACTIONS: dict[str, Callable[[Machine, Any], object]] = {
     **dict.fromkeys(("REDUCE", "NEWOBJ"), Machine._call),
     **dict.fromkeys(("INST", "OBJ"), Machine._refuse_instance),
     **dict.fromkeys(("APPENDS", "ADDITEMS"), lambda machine, _: machine._extend(None)),
-    "PROTO": Machine._check_protocol,
     "APPEND": lambda machine, _: machine._extend(1),
     "SETITEM": lambda machine, _: machine._set_items(2),
     "SETITEMS": lambda machine, _: machine._set_items(None),

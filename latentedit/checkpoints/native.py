@@ -75,7 +75,7 @@ def _reconcile(inferred: AnyConfig, stated: object) -> AnyConfig:
     """Hold the header's config against what the tensors say."""
     try:
         config = read_config(dict(stated))  # type: ignore[call-overload]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"damaged: its config is none ({error})") from error
     unshaped = {*UNSHAPED, *TUNING[config.architecture]} & asdict(config).keys()
     if type(config) is not type(inferred) or config != replace(inferred, **{k: getattr(config, k) for k in unshaped}):

@@ -166,7 +166,7 @@ def reconcile(config: AnyConfig, settings: Mapping[str, Any]) -> AnyConfig:
             raise InputError(f"contradicts itself: it says {key} {settings[key]!r}, its tensors say {fact!r}")
     try:
         tuned = replace(config, **{key: settings[key] for key in TUNING[config.architecture] if key in settings})
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise InputError(f"its settings make no generator: {error}") from error
     _reconcile_channels(tuned, settings)
     return tuned

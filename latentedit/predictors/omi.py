@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from latentedit.checkpoints import load_record, save_record
-from latentedit.errors import InputError, about
+from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.attributes import AttributeScorer
 from latentedit.predictors.features import FeatureConfig, face_features
 
@@ -90,11 +90,8 @@ def gaussian_kernel(a: Tensor, b: Tensor, gamma: float) -> Tensor:
 def _read(path: Path) -> OmiAssessor:
     """Read and check a record."""
     state, header = load_record(path)
-    with about(path):
-        try:
-            return _build(header, state)
-        except (LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
-            raise InputError("not an assessor that latentedit wrote: fetch it or train it again") from error
+    with about(path), damaged("not an assessor that latentedit wrote: fetch it or train it again"):
+        return _build(header, state)
 
 
 def _build(header: dict[str, Any], state: dict[str, Tensor]) -> OmiAssessor:

@@ -28,7 +28,7 @@ def binary(value: bytes) -> bytes:
 
 
 def text(value: str) -> bytes:
-    return b"X" + struct.pack("<I", len(value)) + value.encode()
+    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
 
 
 def unfolding(levels: int = 60) -> bytes:
@@ -83,6 +83,7 @@ TORCHS = {  # content of torch.save's files
     "bytearray of gigabytes": b"cbuiltins\nbytearray\n" + LARGE + b"\x85R",
     "quantized tensor of gigabytes": b"ctorch._utils\n_rebuild_qtensor\n(" + storage(2) + b"K\x00" + LARGE + b"\x85tR",
     "any type of tensor": b"ctorch._tensor\n_rebuild_from_type_v2\n(" + b"ctorch\nTensor\n" * 2 + LARGE + b"\x85}tR",
+    "a codec that takes for ever": b"c_codecs\nencode\n" + text("é" * 10**5) + text("punycode") + b"\x86R",
     "view of a storage": storage(2)[:-2] + b"N\x85tQ",
 }
 

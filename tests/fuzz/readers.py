@@ -10,12 +10,14 @@ from pathlib import Path
 import torch
 from seeds import CONFIG, STATE_CONFIG, STATE_SETTINGS, make_generator
 
+from latentedit.addresses import load_directions
 from latentedit.checkpoints import load_generator_file
-from latentedit.cli.inspect import describe, fact_lines
+from latentedit.cli.inspect import describe
+from latentedit.cli.printing import fact_lines
 from latentedit.errors import printable
-from latentedit.formats import read_entries
+from latentedit.formats import read_channels, read_entries
 from latentedit.latents import load_latents
-from latentedit.library import load_directions, read_direction, read_index
+from latentedit.library import read_direction, read_index
 from latentedit.networks import Generator
 from latentedit.photographs import load_square
 from latentedit.predictors import OmiAssessor
@@ -75,6 +77,7 @@ def inspect(path: Path) -> list[str]:
 # A reader, and the kinds of seeds that it reads; the quickest first.
 READERS: dict[str, tuple[Callable[[Path], list[str]], tuple[str, ...]]] = {
     "index": (lambda path: [read_index(path)], ("records",)),
+    "channels": (lambda path: [read_channels(path)], ("arrays",)),
     "record": (read_record, ("records",)),
     "photograph": (read_photograph, ("images",)),
     "assessor": (read_assessor, ("records",)),

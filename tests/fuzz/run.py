@@ -61,7 +61,7 @@ class Fuzzer:
         found = self.judge(self.read, path)
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         if found:
-            keep(found, self._shrink(data, found), self.folder)
+            keep(found, data if is_kept(found, self.folder) else self._shrink(data, found), self.folder)
         if (seconds := time.process_time() - start) > self.slowest and not found:
             self.slowest = seconds
             (self.folder / "slowest").write_bytes(data)
@@ -103,6 +103,11 @@ class Fuzzer:
                     start += size
             size //= 2
         return data
+
+
+def is_kept(found: Finding, folder: Path) -> bool:
+    """Tell whether there is an input of this finding."""
+    return (folder / "findings" / f"{found.kind}-{found.identity}").exists()
 
 
 def keep(found: Finding, data: bytes, folder: Path) -> None:

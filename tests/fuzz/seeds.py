@@ -64,6 +64,7 @@ def write_arrays(folder: Path) -> None:
     np.savez(folder / "w.npz", w=ws)
     np.savez_compressed(folder / "pca.npz", comp=np.eye(4), std=np.ones(4))
     np.save(folder / "restyle.npy", {"a.jpg": [ROW, ROW]}, allow_pickle=True)
+    (folder / "channels.txt").write_text("9_6, 12_479\n")
     (folder / "edit.pkl").write_bytes(pickle.dumps(EDIT))
     torch.save(row, folder / "e4e.pt")
     torch.save({"w": row}, folder / "ganalyze-legacy.pth", _use_new_zipfile_serialization=False)
