@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.errors import InputError
-from latentedit.networks import Generator, NoiseMode, cuda_synthesis
+from latentedit.latents import check_fit
+from latentedit.networks import CudaSynthesis, Generator, NoiseMode, StyledNetwork, cuda_synthesis
 
 INK, PAPER, FAINT = (28, 28, 30), (255, 255, 255), (110, 110, 115)
 SMALLEST_CELL = 192  # pixels: smaller faces are enlarged in grids
@@ -32,8 +33,35 @@ def render(
     Peak memory is bounded by `chunk` faces; `quiet=False` shows a progress bar. On a GPU the highest
     resolutions are held in half precision, as many as the generator's `num_fp16_res` says.
     """
-    synthesize = cuda_synthesis(generator.synthesis).render if ws.is_cuda else generator.synthesis
+    check_fit(ws, (generator.config.num_ws, generator.config.w_dim))
     flat = ws.reshape(-1, *ws.shape[-2:])
+    images = _render_chunks(_synthesis_for(generator, ws), flat, noise_mode, chunk, quiet)
+    return images.reshape(*ws.shape[:-2], *images.shape[1:])
+
+
+@torch.no_grad()
+def render_styles(
+    generator: Generator,
+    styles: Tensor,
+    noise_mode: NoiseMode = "const",
+    chunk: int = 8,
+    quiet: bool = True,
+) -> Tensor:
+    """Render StyleSpace's latents, as `to_styles` lays them out: [..., num_styles] -> [..., 3, H, W] in [-1, 1]."""
+    check_fit(styles, (generator.config.num_styles,))
+    flat = styles.reshape(-1, styles.shape[-1])
+    images = _render_chunks(_synthesis_for(generator, styles).render_styles, flat, noise_mode, chunk, quiet)
+    return images.reshape(*styles.shape[:-1], *images.shape[1:])
+
+
+def _synthesis_for(generator: Generator, latents: Tensor) -> StyledNetwork | CudaSynthesis:
+    return cuda_synthesis(generator.synthesis) if latents.is_cuda else generator.synthesis
+
+
+def _render_chunks(
+    synthesize: Callable[[Tensor, NoiseMode], Tensor], flat: Tensor, noise_mode: NoiseMode, chunk: int, quiet: bool
+) -> Tensor:
+    """Render a batch part by part: [N, ...] -> [N, 3, H, W]."""
     starts = tqdm(range(0, len(flat), chunk), desc="rendering", disable=quiet)
     images = [synthesize(flat[i : i + chunk], noise_mode) for i in starts]
     if not images:
@@ -41,8 +69,7 @@ def render(
     stacked = torch.cat(images)
     if not torch.isfinite(stacked).all():
         raise InputError("these latents give no finite image: they lie too far out, or the generator is damaged")
-    stacked = stacked.clamp(-1, 1)
-    return stacked.reshape(*ws.shape[:-2], *stacked.shape[1:])
+    return stacked.clamp(-1, 1)
 
 
 def to_pixels(image: Tensor) -> np.ndarray:

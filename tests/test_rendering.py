@@ -4,9 +4,10 @@ import torch
 from PIL import Image
 
 from latentedit.errors import InputError
-from latentedit.latents import sample
-from latentedit.networks.cuda_synthesis import CudaSynthesis
-from latentedit.rendering import heat_map, image_grid, render, to_pil, to_pixels
+from latentedit.latents import sample, to_styles
+from latentedit.networks import CudaSynthesis
+from latentedit.rendering import heat_map, image_grid, render, render_styles, to_pil, to_pixels
+from stylegan_ops import build
 
 
 def test_leading_axes_are_kept(tiny_generator):
@@ -14,6 +15,21 @@ def test_leading_axes_are_kept(tiny_generator):
     images = render(tiny_generator, ws.reshape(2, 3, 6, 16))
     assert images.shape == (2, 3, 3, 16, 16)
     assert torch.allclose(images.reshape(6, 3, 16, 16), render(tiny_generator, ws), atol=1e-5)
+
+
+def test_styles_of_ws_render_to_the_same_bits(tiny_generator):
+    ws = sample(tiny_generator, range(6), 0.7).reshape(2, 3, 6, 16)
+    styles = to_styles(tiny_generator, ws)
+    for noise_mode in ("const", "none"):
+        assert torch.equal(render_styles(tiny_generator, styles, noise_mode), render(tiny_generator, ws, noise_mode))
+
+
+def test_latents_of_another_shape_are_refused(tiny_generator):
+    ws = sample(tiny_generator, range(2))
+    with pytest.raises(InputError, match=r"\[2, 64\]: this generator needs \[..., 6, 16\]"):
+        render(tiny_generator, to_styles(tiny_generator, ws))
+    with pytest.raises(InputError, match=r"\[2, 6, 16\]: this generator needs \[..., 64\]"):
+        render_styles(tiny_generator, ws)
 
 
 def test_a_face_is_the_same_in_any_chunk(tiny_generator):
@@ -34,18 +50,20 @@ class ClaimsToBeOnTheGpu(torch.Tensor):
 
 
 def test_a_gpu_takes_its_own_way(tiny_generator, monkeypatch):
+    monkeypatch.setattr(build, "_ops", [None])
     ws, chunks = sample(tiny_generator, range(3)), []
-    render_on_gpu = CudaSynthesis.render
+    render_on_gpu = CudaSynthesis.render_styles
 
-    def spy(self, ws, noise_mode):
-        chunks.append((len(ws), noise_mode))
-        return render_on_gpu(self, ws.as_subclass(torch.Tensor), noise_mode)
+    def spy(self, styles, noise_mode):
+        chunks.append((len(styles), noise_mode))
+        return render_on_gpu(self, styles.as_subclass(torch.Tensor), noise_mode)
 
-    monkeypatch.setattr(CudaSynthesis, "render", spy)
-    images = render(tiny_generator, ws.as_subclass(ClaimsToBeOnTheGpu), "none", chunk=2)
-    assert chunks == [(2, "none"), (1, "none")]
-    assert torch.allclose(images.as_subclass(torch.Tensor), render(tiny_generator, ws, "none"), atol=1e-5)
-    assert len(chunks) == 2
+    monkeypatch.setattr(CudaSynthesis, "render_styles", spy)
+    for function, latents in [(render, ws), (render_styles, to_styles(tiny_generator, ws))]:
+        expected = function(tiny_generator, latents, "none")
+        images = function(tiny_generator, latents.as_subclass(ClaimsToBeOnTheGpu), "none", chunk=2)
+        assert torch.allclose(images.as_subclass(torch.Tensor), expected, atol=1e-5)
+    assert chunks == 2 * [(2, "none"), (1, "none")]
 
 
 def test_nothing_to_render_is_an_error(tiny_generator):
