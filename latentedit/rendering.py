@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from latentedit.errors import InputError
 from latentedit.latents import check_fit
-from latentedit.networks import Generator, NoiseMode, cuda_synthesis
+from latentedit.networks import CudaSynthesis, Generator, NoiseMode, StyledNetwork, cuda_synthesis
 
 INK, PAPER, FAINT = (28, 28, 30), (255, 255, 255), (110, 110, 115)
 SMALLEST_CELL = 192  # pixels: smaller faces are enlarged in grids
@@ -35,8 +35,7 @@ def render(
     On a GPU the highest resolutions are held in half precision, as many as the generator's `num_fp16_res` says.
     """
     check_fit(ws, (generator.config.num_ws, generator.config.w_dim))
-    synthesize = cuda_synthesis(generator.synthesis).render if ws.is_cuda else generator.synthesis
-    return _render_all(synthesize, ws, 2, noise_mode, chunk, quiet)
+    return _render_all(_synthesis_for(generator, ws), ws, 2, noise_mode, chunk, quiet)
 
 
 @torch.no_grad()
@@ -52,8 +51,11 @@ def render_styles(
     Memory, progress, random noise and precision are as in `render`.
     """
     check_fit(styles, (generator.config.num_styles,))
-    synthesize = cuda_synthesis(generator.synthesis) if styles.is_cuda else generator.synthesis.render_styles
-    return _render_all(synthesize, styles, 1, noise_mode, chunk, quiet)
+    return _render_all(_synthesis_for(generator, styles).render_styles, styles, 1, noise_mode, chunk, quiet)
+
+
+def _synthesis_for(generator: Generator, latents: Tensor) -> StyledNetwork | CudaSynthesis:
+    return cuda_synthesis(generator.synthesis) if latents.is_cuda else generator.synthesis
 
 
 def _render_all(

@@ -5,8 +5,9 @@ from PIL import Image
 
 from latentedit.errors import InputError
 from latentedit.latents import sample, to_styles
-from latentedit.networks.cuda_synthesis import CudaSynthesis
+from latentedit.networks import CudaSynthesis
 from latentedit.rendering import heat_map, image_grid, render, render_styles, to_pil, to_pixels
+from stylegan_ops import build
 
 
 def test_leading_axes_are_kept(tiny_generator):
@@ -49,18 +50,20 @@ class ClaimsToBeOnTheGpu(torch.Tensor):
 
 
 def test_a_gpu_takes_its_own_way(tiny_generator, monkeypatch):
+    monkeypatch.setattr(build, "_ops", [None])
     ws, chunks = sample(tiny_generator, range(3)), []
-    render_on_gpu = CudaSynthesis.render
+    render_on_gpu = CudaSynthesis.render_styles
 
-    def spy(self, ws, noise_mode):
-        chunks.append((len(ws), noise_mode))
-        return render_on_gpu(self, ws.as_subclass(torch.Tensor), noise_mode)
+    def spy(self, styles, noise_mode):
+        chunks.append((len(styles), noise_mode))
+        return render_on_gpu(self, styles.as_subclass(torch.Tensor), noise_mode)
 
-    monkeypatch.setattr(CudaSynthesis, "render", spy)
-    images = render(tiny_generator, ws.as_subclass(ClaimsToBeOnTheGpu), "none", chunk=2)
-    assert chunks == [(2, "none"), (1, "none")]
-    assert torch.allclose(images.as_subclass(torch.Tensor), render(tiny_generator, ws, "none"), atol=1e-5)
-    assert len(chunks) == 2
+    monkeypatch.setattr(CudaSynthesis, "render_styles", spy)
+    for function, latents in [(render, ws), (render_styles, to_styles(tiny_generator, ws))]:
+        expected = function(tiny_generator, latents, "none")
+        images = function(tiny_generator, latents.as_subclass(ClaimsToBeOnTheGpu), "none", chunk=2)
+        assert torch.allclose(images.as_subclass(torch.Tensor), expected, atol=1e-5)
+    assert chunks == 2 * [(2, "none"), (1, "none")]
 
 
 def test_nothing_to_render_is_an_error(tiny_generator):

@@ -44,9 +44,10 @@ def _capture(compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
 
 @dataclass
 class _Kind:
-    """Calls of one kind: how many there were, and what replays them once that is known."""
+    """Calls of one kind: how many there were, whether to record the next, and what replays them once one was."""
 
     num_calls: int = 0
+    can_capture: bool = True
     replay: Compute | None = None
 
 
@@ -66,10 +67,9 @@ class GraphCache:
         """Compute at x; calls of equal `kind`, and shape, dtype and device of x, must queue equal kernels."""
         with self._lock:  # a graph has one place for its input and one for its output
             found = self._find((kind, x.shape, x.dtype, x.device))
-            if found.num_calls <= self.patience:
-                return compute(x)
-            found.replay = found.replay or self._capture(compute, x)
-            return found.replay(x)
+            if found.num_calls > self.patience and found.can_capture:
+                found.replay, found.can_capture = self._capture(compute, x), False
+            return (found.replay or compute)(x)
 
     def clear(self) -> None:
         """Forget all graphs: the weights have changed, or their memory is needed."""
@@ -84,14 +84,14 @@ class GraphCache:
             self._kinds.popitem(last=False)
         return found
 
-    def _capture(self, compute: Compute, x: Tensor) -> Compute:
+    def _capture(self, compute: Compute, x: Tensor) -> Compute | None:
         with torch.inference_mode(False):  # else it could be written to in that mode only
             static = torch.empty_like(x).copy_(x)
         try:
             replay = self.capture(lambda: compute(static), x.device)
         except RuntimeError as error:
             warnings.warn(f"rendering without a CUDA graph: {str(error).splitlines()[0]}", RuntimeWarning, stacklevel=4)
-            return compute
+            return None
 
         def call(x: Tensor) -> Tensor:
             static.copy_(x)

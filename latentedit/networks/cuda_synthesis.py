@@ -13,11 +13,9 @@ from latentedit.networks.cuda_inference import PackedSynthesis
 from latentedit.networks.stylegan2 import SynthesisNetwork
 from latentedit.networks.synthesis import NoiseMode, StyledNetwork
 
-GONE = "the network that was to be rendered is gone"
-
 
 class CudaSynthesis:
-    """Render styles [N, num_styles] without gradients: -> images [N, img_channels, R, R], as `render_styles` does.
+    """Render on a GPU, without gradients: ws or styles -> images [N, img_channels, R, R], about [-1, 1].
 
     A StyleGAN2 is rendered with packed weights, packed anew when they change, and in `dtype` where
     `config.is_half` says so; a StyleGAN3 as it is. What is rendered again and again becomes a CUDA
@@ -33,21 +31,22 @@ class CudaSynthesis:
         self._packed: PackedSynthesis | None = None
 
     @torch.no_grad()
-    def __call__(self, styles: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
-        network = self._network()
-        assert network is not None, GONE
-        self._follow(network)
-        compute = partial(self._compute, network, noise_mode=noise_mode)
-        if noise_mode == "random":
-            return compute(styles)
-        return self.graphs(compute, styles, noise_mode)
+    def __call__(self, ws: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
+        """Render ws [N, num_ws, w_dim], as the network itself does."""
+        return self.render_styles(self._find_network().make_styles(ws), noise_mode)
 
     @torch.no_grad()
-    def render(self, ws: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
-        """Render ws [N, num_ws, w_dim], as `network` itself does: -> images [N, img_channels, R, R]."""
+    def render_styles(self, styles: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
+        """Render styles [N, num_styles], as the network's `render_styles` does."""
+        network = self._find_network()
+        self._follow(network)
+        compute = partial(self._compute, network, noise_mode=noise_mode)
+        return compute(styles) if noise_mode == "random" else self.graphs(compute, styles, noise_mode)
+
+    def _find_network(self) -> StyledNetwork:
         network = self._network()
-        assert network is not None, GONE
-        return self(network.make_styles(ws), noise_mode)
+        assert network is not None, "the network that was to be rendered is gone"
+        return network
 
     def _follow(self, network: StyledNetwork) -> None:
         """Drop what was made from other weights than the network has now."""

@@ -210,8 +210,9 @@ def check_networks(bench: Bench) -> None:
 def check_graphs(bench: Bench, label: str, generator: Generator) -> None:
     """Check that replays follow their input, do not overwrite results, and follow the weights."""
     capture = capture_cuda_graph if bench.device.type == "cuda" else run_again
-    render, eager = CudaSynthesis(generator.synthesis, capture=capture), CudaSynthesis(generator.synthesis)
-    eager.graphs.patience = 10**9
+    eagerly = CudaSynthesis(generator.synthesis)
+    eagerly.graphs.patience = 10**9
+    render, eager = CudaSynthesis(generator.synthesis, capture=capture).render_styles, eagerly.render_styles
     inputs = [styles_of(bench, generator, 2) * (1 + k / 10) for k in range(6)]
     for mode in ("const", "none"):
         found = [render(styles, mode) for styles in inputs]

@@ -184,7 +184,7 @@ def time_sweeps(bench: Bench) -> None:
         eager, graph = CudaSynthesis(generator.synthesis), CudaSynthesis(generator.synthesis, **capture)
         eager.graphs.patience = 10**9
         jobs: dict[str, Job] = {}
-        for name, render in [("eager", eager), ("graph", graph)]:
+        for name, render in [("eager", eager.render_styles), ("graph", graph.render_styles)]:
             jobs[f"{name} one by one"] = lambda render=render, rows=alphas: [render(row[None]) for row in rows]
             jobs[f"{name} together"] = partial(render, alphas)
         report_rates(bench, "sweeps", f"{resolution} px, nine alphas,", jobs, len(alphas))

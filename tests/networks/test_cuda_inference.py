@@ -201,7 +201,7 @@ def test_stamp_sees_writes_and_moves() -> None:
 @pytest.mark.parametrize("noise_mode", ["const", "none"])
 def test_graphs_render_what_the_network_renders(noise_mode: Any) -> None:
     generator, graphs = make(), FakeGraphs()
-    render = CudaSynthesis(generator.synthesis, capture=graphs)
+    render = CudaSynthesis(generator.synthesis, capture=graphs).render_styles
     for _ in range(4):
         styles = make_styles(generator)
         assert error(render(styles, noise_mode), generator.synthesis.render_styles(styles, noise_mode)) < 1e-5
@@ -210,7 +210,7 @@ def test_graphs_render_what_the_network_renders(noise_mode: Any) -> None:
 
 def test_noise_modes_do_not_share_a_graph() -> None:
     generator, graphs = make(), FakeGraphs()
-    render, styles = CudaSynthesis(generator.synthesis, capture=graphs), make_styles(make())
+    render, styles = CudaSynthesis(generator.synthesis, capture=graphs).render_styles, make_styles(make())
     for _ in range(4):
         assert not torch.equal(render(styles, "const"), render(styles, "none"))
     assert graphs.num_captures == 2
@@ -218,7 +218,7 @@ def test_noise_modes_do_not_share_a_graph() -> None:
 
 def test_random_noise_is_drawn_anew_every_time() -> None:
     generator, graphs = make(), FakeGraphs()
-    render, styles = CudaSynthesis(generator.synthesis, capture=graphs), make_styles(make())
+    render, styles = CudaSynthesis(generator.synthesis, capture=graphs).render_styles, make_styles(make())
     images = [render(styles, "random") for _ in range(4)]
     assert not any(torch.equal(a, b) for a, b in itertools.pairwise(images))
     assert graphs.num_captures == 0
@@ -231,7 +231,7 @@ def test_random_noise_is_drawn_anew_every_time() -> None:
 @pytest.mark.parametrize("name", ["b8.conv1.weight", "b16.torgb.bias", "b8.conv0.noise_const"])
 def test_changed_weights_are_followed(name: str) -> None:
     generator, graphs = make(), FakeGraphs()
-    render, styles = CudaSynthesis(generator.synthesis, capture=graphs), make_styles(make())
+    render, styles = CudaSynthesis(generator.synthesis, capture=graphs).render_styles, make_styles(make())
     for _ in range(3):
         before = render(styles)
     dict([*generator.synthesis.named_parameters(), *generator.synthesis.named_buffers()])[name].mul_(1.5)
@@ -244,11 +244,17 @@ def test_changed_weights_are_followed(name: str) -> None:
     assert error(render(styles), generator.synthesis.render_styles(styles)) < 1e-5
 
 
+def test_ws_are_rendered_as_the_network_does() -> None:
+    generator = make()
+    ws = torch.randn(2, generator.config.num_ws, 8)
+    assert error(CudaSynthesis(generator.synthesis)(ws), generator.synthesis(ws)) < 1e-5
+
+
 def test_stylegan3_is_rendered_as_it_is() -> None:
     torch.manual_seed(0)
     generator = Generator(StyleGAN3Config(16, (4, 4, 4), z_dim=6, w_dim=8)).eval()
     graphs = FakeGraphs()
-    render = CudaSynthesis(generator.synthesis, capture=graphs)
+    render = CudaSynthesis(generator.synthesis, capture=graphs).render_styles
     for _ in range(4):
         styles = make_styles(generator)
         torch.testing.assert_close(render(styles), generator.synthesis.render_styles(styles))
@@ -257,7 +263,7 @@ def test_stylegan3_is_rendered_as_it_is() -> None:
 
 def test_autocast_and_gradients_stay_out() -> None:
     generator = make().requires_grad_(True)
-    render, styles = CudaSynthesis(generator.synthesis), make_styles(generator).detach()
+    render, styles = CudaSynthesis(generator.synthesis).render_styles, make_styles(generator).detach()
     with torch.autocast("cpu", torch.bfloat16):
         images = render(styles)
     assert not images.requires_grad
@@ -267,7 +273,11 @@ def test_autocast_and_gradients_stay_out() -> None:
 def test_one_way_a_network_which_does_not_keep_it_alive() -> None:
     generator = make()
     assert cuda_synthesis(generator.synthesis) is cuda_synthesis(generator.synthesis)
-    cuda_synthesis(generator.synthesis)(make_styles(generator))
+    cuda_synthesis(generator.synthesis).render_styles(make_styles(generator))
+    without_graphs = CudaSynthesis(generator.synthesis, capture=FakeGraphs(fails=True))
+    with pytest.warns(RuntimeWarning, match="without a CUDA graph"):
+        for _ in range(4):
+            without_graphs.render_styles(make_styles(generator))
     gone = weakref.ref(generator.synthesis)
     del generator
     gc.collect()
