@@ -7,5 +7,6 @@ from latentedit.networks.config import StyleGAN3Config as StyleGAN3Config
 from latentedit.networks.config import band_channels as band_channels
 from latentedit.networks.config import block_channels as block_channels
 from latentedit.networks.config import read_config as read_config
+from latentedit.networks.frozen import freeze as freeze
 from latentedit.networks.generator import Generator as Generator
 from latentedit.networks.stylegan2 import NoiseMode as NoiseMode

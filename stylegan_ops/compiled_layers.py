@@ -1,0 +1,224 @@
+"""StyleGAN2's layers for one face at a time, in the compiled operators of csrc/cpu.
+
+Feature maps are [R, R, channels], their channels filled up with zeros to a multiple of 32.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CHANNELS = 32  # the panels of every variant divide it
+NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+
+# Filters to products, [products, 3] (Lavin & Gray 2016); csrc/cpu/winograd.h holds the other two transforms.
+WINOGRAD_FOUR = [
+    [1 / 4, 0, 0],
+    [-1 / 6, -1 / 6, -1 / 6],
+    [-1 / 6, 1 / 6, -1 / 6],
+    [1 / 24, 1 / 12, 1 / 6],
+    [1 / 24, -1 / 12, 1 / 6],
+    [0, 0, 1],
+]
+WINOGRAD_TWO = [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]]
+TRANSPOSED = [[0, 0, 1 / 2], [-1 / 2, 0, -1 / 2], [1 / 6, 0, -1 / 6], [1 / 3, 0, 1 / 6], [1, 0, 0], [0, 1, 0]]
+
+
+class _Layer(ctypes.Structure):
+    """Mirror csrc/cpu/layer.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("x", "weight", "styles", "demod", "bias", "noise", "y", "scratch")),
+        *((name, ctypes.c_int64) for name in ("height", "width", "inputs", "outputs", "block", "together")),
+        ("clamp", ctypes.c_float),
+        ("taps", ctypes.c_float * 4),
+        ("threads", ctypes.c_int32),
+    )
+
+
+class _Image(ctypes.Structure):
+    """Mirror the Image of csrc/cpu/rgb.cpp."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("x", "weight", "bias", "below", "y")),
+        *((name, ctypes.c_int64) for name in ("height", "width", "inputs", "colours")),
+        ("clamp", ctypes.c_float),
+        ("taps", ctypes.c_float * 4),
+        ("threads", ctypes.c_int32),
+    )
+
+
+class CompiledLayers:
+    """Makes the layers of one network, whose feature maps are held in `dtype`; they share scratch memory."""
+
+    def __init__(self, ops: ctypes.CDLL, dtype: torch.dtype) -> None:
+        self.ops, self.dtype, self.threads = ops, dtype, 0
+        self.convolutions: list[CompiledConvolution] = []
+        self.all_colours: list[CompiledColours] = []
+
+    @staticmethod
+    def supports(ops: ctypes.CDLL, dtype: torch.dtype) -> bool:
+        """Tell whether a compiled variant has operators for feature maps in `dtype`."""
+        return hasattr(ops, f"direct_{NAMES[dtype]}")
+
+    def make_map(self, resolution: int, channels: int) -> Tensor:
+        """Allocate a feature map: -> [R, R, channels, filled up]."""
+        return torch.zeros(resolution, resolution, _fill(channels), dtype=self.dtype)
+
+    def lay_out(self, x: Tensor) -> Tensor:
+        """Lay out features as a map: [C, R, R] -> [R, R, C, filled up]."""
+        return _pad(x.permute(1, 2, 0)).to(self.dtype).contiguous()
+
+    def convolution(
+        self, weight: Tensor, bias: Tensor, x: Tensor, y: Tensor, taps: Sequence[float], clamp: float
+    ) -> CompiledConvolution:
+        """Make a convolution: see CompiledConvolution."""
+        self.convolutions.append(CompiledConvolution(self.ops, weight, bias, x, y, taps, clamp))
+        return self.convolutions[-1]
+
+    def colours(
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        x: Tensor,
+        below: Tensor | None,
+        y: Tensor,
+        taps: Sequence[float],
+        clamp: float,
+    ) -> CompiledColours:
+        """Make a toRGB layer: see CompiledColours."""
+        self.all_colours.append(CompiledColours(self.ops, weight, bias, x, below, y, taps, clamp))
+        return self.all_colours[-1]
+
+    def plan(self) -> None:
+        """Divide the work among torch's threads, where their number has changed."""
+        if self.threads == torch.get_num_threads():
+            return
+        self.threads = torch.get_num_threads()
+        needed = max(convolution.divide(self.threads) for convolution in self.convolutions)
+        self.scratch = torch.empty(needed + 63, dtype=torch.uint8)
+        for convolution in self.convolutions:
+            convolution.layer.scratch = math.ceil(self.scratch.data_ptr() / 64) * 64
+        for colours in self.all_colours:
+            colours.image.threads = self.threads
+
+
+class CompiledConvolution:
+    """One modulated 3 x 3 convolution and its epilogue: map `x` -> map `y`, which is twice as large if it upsamples.
+
+    `weight` is [O, I, 3, 3]; `bias` [O], demodulation and noise come times the activation's gain;
+    `taps` are the four of the low-pass filter, normalised to sum 1.
+    """
+
+    def __init__(
+        self, ops: ctypes.CDLL, weight: Tensor, bias: Tensor, x: Tensor, y: Tensor, taps: Sequence[float], clamp: float
+    ) -> None:
+        self.name, self.dtype = choose_algorithm(len(x), len(y) > len(x), x.dtype), x.dtype
+        self.function = _bind(ops, f"{self.name}_{NAMES[x.dtype]}", None)
+        self.count_scratch = _bind(ops, f"{self.name}_{NAMES[x.dtype]}_scratch", ctypes.c_int64)
+        self.styles, self.demod = torch.zeros(x.shape[2]), torch.zeros(y.shape[2])
+        packed = pack(weight, self.name, x.dtype, _bind(ops, "panel_channels", ctypes.c_int64)())
+        self.tensors = {"x": x, "y": y, "weight": packed, "bias": _pad(bias), "styles": self.styles, "demod": self.demod}
+        self.layer = _Layer(height=len(x), width=len(x), inputs=x.shape[2], outputs=y.shape[2], clamp=clamp)
+        self.layer.taps = _mirror(taps)
+        _point(self.layer, self.tensors)
+
+    def divide(self, threads: int) -> int:
+        """Divide the work among threads: -> the bytes of scratch memory that this takes."""
+        self.layer.threads = threads
+        self.layer.block, self.layer.together = choose_tiles(self.name, self.layer.height, threads, self.dtype)
+        return int(self.count_scratch(ctypes.byref(self.layer)))
+
+    def __call__(self, styles: Tensor, demod: Tensor, noise: Tensor | None) -> None:
+        """Fill the map `y`: styles [I], demodulation [O], noise [R, R]."""
+        self.styles[: len(styles)] = styles
+        self.demod[: len(demod)] = demod
+        self.layer.noise = None if noise is None else noise.data_ptr()
+        self.function(ctypes.byref(self.layer))
+
+
+class CompiledColours:
+    """toRGB and the skip connection: map `x` and the image of the block below -> image `y` [colours, R, R]."""
+
+    def __init__(
+        self,
+        ops: ctypes.CDLL,
+        weight: Tensor,
+        bias: Tensor,
+        x: Tensor,
+        below: Tensor | None,
+        y: Tensor,
+        taps: Sequence[float],
+        clamp: float,
+    ) -> None:
+        self.unstyled = weight.contiguous()
+        self.tensors = {"x": x, "y": y, "weight": torch.zeros(len(y), x.shape[2]), "bias": bias}
+        self.tensors |= {} if below is None else {"below": below}
+        self.function = _bind(ops, f"colour_{NAMES[x.dtype]}", None)
+        self.image = _Image(height=len(x), width=len(x), inputs=x.shape[2], colours=len(y), clamp=clamp)
+        self.image.taps = _mirror(taps)
+        _point(self.image, self.tensors)
+
+    def __call__(self, styles: Tensor) -> None:
+        """Fill the image `y`: styles [I]."""
+        torch.mul(self.unstyled, styles, out=self.tensors["weight"][:, : len(styles)])
+        self.function(ctypes.byref(self.image))
+
+
+def choose_algorithm(resolution: int, upsamples: bool, dtype: torch.dtype) -> str:
+    """Choose what was the fastest at this size of x, as `tests/bench/cpu_synthesis.py --layers` measures it."""
+    if upsamples:
+        return "direct_upsample" if resolution < 16 or dtype == torch.bfloat16 else "upsample"
+    return "direct" if resolution < 16 else "winograd"
+
+
+def choose_tiles(name: str, resolution: int, threads: int, dtype: torch.dtype) -> tuple[int, bool]:
+    """Choose how many tiles are held at once, and whether all threads share them: see csrc/cpu/tiles.h."""
+    held, side = (64, 2) if name == "winograd" and dtype == torch.bfloat16 else (16, 4)
+    count = (resolution // side) ** 2
+    together = count < held * threads
+    return (min(count, 16 * held) if together else held), together
+
+
+def pack(weight: Tensor, name: str, dtype: torch.dtype, panel: int) -> Tensor:
+    """Transform and order weights as csrc/cpu/products.h reads them: [O, I, 3, 3] -> flat."""
+    outputs, inputs = weight.shape[:2]
+    weight = F.pad(weight.flatten(2), (0, 0, 0, _fill(inputs) - inputs, 0, _fill(outputs) - outputs))
+    if not name.startswith("direct"):
+        four = WINOGRAD_FOUR if dtype == torch.float32 else WINOGRAD_TWO
+        rows = torch.tensor(TRANSPOSED if name == "upsample" else four, dtype=torch.float64)
+        weight = weight @ torch.kron(rows, rows).to(weight).t()
+    pairs = 2 if dtype == torch.bfloat16 else 1
+    blocks = weight.reshape(_fill(outputs) // panel, panel, _fill(inputs) // pairs, pairs, -1).to(dtype)
+    order = (0, 4, 2, 1, 3) if name.startswith("direct") else (4, 0, 2, 1, 3)
+    return blocks.permute(order).contiguous()
+
+
+def _bind(ops: ctypes.CDLL, name: str, result: Any) -> Any:
+    function = getattr(ops, name)
+    function.argtypes, function.restype = [] if name == "panel_channels" else [ctypes.c_void_p], result
+    return function
+
+
+def _point(structure: ctypes.Structure, tensors: dict[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        setattr(structure, name, tensor.data_ptr())
+
+
+def _mirror(taps: Sequence[float]) -> Any:
+    return (ctypes.c_float * 4)(*(2 * tap for tap in reversed(taps)))
+
+
+def _fill(channels: int) -> int:
+    return math.ceil(channels / CHANNELS) * CHANNELS
+
+
+def _pad(x: Tensor) -> Tensor:
+    """Fill the last axis up with zeros: [..., C] -> [..., multiple of 32]."""
+    return F.pad(x, (0, _fill(x.shape[-1]) - x.shape[-1])).contiguous()
