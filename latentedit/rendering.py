@@ -22,6 +22,7 @@ SMALLEST_CELL = 192  # pixels: smaller faces are enlarged in grids
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
+
 @torch.no_grad()
 def render(
     generator: Generator,

@@ -79,24 +79,21 @@ def load_cpu_ops() -> ctypes.CDLL | None:
     """
     with _lock:
         if not _cpu_ops:
-            _cpu_ops.append(_try_cpu_ops())
+            _load_cpu_once()
     return _cpu_ops[0]
 
 
-def _try_cpu_ops() -> ctypes.CDLL | None:
-    if os.environ.get("LATENTEDIT_NO_COMPILER", "0") not in ("", "0") or not can_compile_cpu_ops():
-        return None
+def _load_cpu_once() -> None:
+    unwanted = os.environ.get("LATENTEDIT_NO_COMPILER", "0") not in ("", "0") or sys.platform != "linux"
+    if unwanted or not (find_compiler() or cpu_library(choose_variant()).exists()):
+        _cpu_ops.append(None)
+        return
     try:
-        return compile_cpu_ops()
+        _cpu_ops.append(compile_cpu_ops())
     except Exception as error:  # as above
+        _cpu_ops.append(None)
         message = f"rendering in plain torch, slower: the CPU operators did not build: {reason(error)}"
-        warnings.warn(message, RuntimeWarning, stacklevel=5)
-        return None
-
-
-def can_compile_cpu_ops() -> bool:
-    """Tell whether this is Linux with a C++ compiler, or with the operators already compiled."""
-    return sys.platform == "linux" and (find_compiler() is not None or cpu_library(choose_variant()).exists())
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
 def find_compiler() -> str | None:

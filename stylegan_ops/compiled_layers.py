@@ -67,13 +67,13 @@ class CompiledLayers:
         """Tell whether a compiled variant has operators for feature maps in `dtype`."""
         return hasattr(ops, f"direct_{NAMES[dtype]}")
 
-    def make_map(self, resolution: int, channels: int) -> Tensor:
-        """Allocate a feature map: -> [R, R, channels, filled up]."""
-        return torch.zeros(resolution, resolution, _fill(channels), dtype=self.dtype)
+    def measure_map(self, resolution: int, channels: int) -> int:
+        """Count the elements of a feature map, whose channels are filled up to a multiple of 32."""
+        return resolution**2 * _fill(channels)
 
-    def lay_out(self, x: Tensor) -> Tensor:
-        """Lay out features as a map: [C, R, R] -> [R, R, C, filled up]."""
-        return _pad(x.permute(1, 2, 0)).to(self.dtype).contiguous()
+    def make_map(self, resolution: int, channels: int, memory: Tensor) -> Tensor:
+        """Place a feature map into memory of `measure_map` elements or more: -> [R, R, channels, filled up]."""
+        return memory[: self.measure_map(resolution, channels)].view(resolution, resolution, -1)
 
     def convolution(
         self, weight: Tensor, bias: Tensor, x: Tensor, y: Tensor, taps: Sequence[float], clamp: float
@@ -117,14 +117,29 @@ class CompiledConvolution:
     """
 
     def __init__(
-        self, ops: ctypes.CDLL, weight: Tensor, bias: Tensor, x: Tensor, y: Tensor, taps: Sequence[float], clamp: float
+        self,
+        ops: ctypes.CDLL,
+        weight: Tensor,
+        bias: Tensor,
+        x: Tensor,
+        y: Tensor,
+        taps: Sequence[float],
+        clamp: float,
+        algorithm: str | None = None,
     ) -> None:
-        self.name, self.dtype = choose_algorithm(len(x), len(y) > len(x), x.dtype), x.dtype
+        self.name, self.dtype = algorithm or choose_algorithm(len(x), len(y) > len(x), x.dtype), x.dtype
         self.function = _bind(ops, f"{self.name}_{NAMES[x.dtype]}", None)
         self.count_scratch = _bind(ops, f"{self.name}_{NAMES[x.dtype]}_scratch", ctypes.c_int64)
         self.styles, self.demod = torch.zeros(x.shape[2]), torch.zeros(y.shape[2])
         packed = pack(weight, self.name, x.dtype, _bind(ops, "panel_channels", ctypes.c_int64)())
-        self.tensors = {"x": x, "y": y, "weight": packed, "bias": _pad(bias), "styles": self.styles, "demod": self.demod}
+        self.tensors = {
+            "x": x,
+            "y": y,
+            "weight": packed,
+            "bias": _pad(bias),
+            "styles": self.styles,
+            "demod": self.demod,
+        }
         self.layer = _Layer(height=len(x), width=len(x), inputs=x.shape[2], outputs=y.shape[2], clamp=clamp)
         self.layer.taps = _mirror(taps)
         _point(self.layer, self.tensors)

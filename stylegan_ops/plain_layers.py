@@ -7,7 +7,7 @@ convolution and the map then stays in the cache, and in memory that the allocato
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -24,13 +24,14 @@ class PlainLayers:
         self.convolution = PlainConvolution
         self.colours = PlainColours
 
-    def make_map(self, resolution: int, channels: int) -> Tensor:
-        """Allocate a feature map: -> [R, R, channels]."""
-        return torch.zeros(resolution, resolution, channels, dtype=self.dtype)
+    def measure_map(self, resolution: int, channels: int) -> int:
+        """Count the elements of a feature map and the row of zeros at either end of it."""
+        return (resolution + 2) * resolution * channels
 
-    def lay_out(self, x: Tensor) -> Tensor:
-        """Lay out features as a map: [C, R, R] -> [R, R, C]."""
-        return x.permute(1, 2, 0).to(self.dtype).contiguous()
+    def make_map(self, resolution: int, channels: int, memory: Tensor) -> Tensor:
+        """Place a feature map into memory of `measure_map` elements or more: -> [R, R, channels]."""
+        framed = memory[: self.measure_map(resolution, channels)].view(resolution + 2, resolution, channels)
+        return framed[1:-1]
 
     def plan(self) -> None:
         """Nothing to divide: torch knows its threads."""
@@ -43,12 +44,10 @@ class PlainConvolution:
     `taps` are the four of the low-pass filter, normalised to sum 1.
     """
 
-    def __init__(
-        self, weight: Tensor, bias: Tensor, x: Tensor, y: Tensor, taps: Sequence[float], clamp: float
-    ) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, x: Tensor, y: Tensor, taps: Sequence[float], clamp: float) -> None:
         self.x, self.y, self.clamp, self.upsamples = x, y, clamp, len(y) > len(x)
-        self.bias = bias.to(x.dtype)[:, None, None]
-        self.styles_weight = not self.upsamples and weight.numel() < x.numel() + y.numel()
+        self.bias = bias.to(x.dtype)
+        self.styles_weight = weight.numel() < x.numel() + y.numel()
         weight = weight.transpose(0, 1) if self.upsamples else weight
         weight = weight if self.styles_weight else weight.to(x.dtype)
         self.weight = weight.contiguous(memory_format=torch.channels_last)
@@ -57,29 +56,35 @@ class PlainConvolution:
 
     def __call__(self, styles: Tensor, demod: Tensor, noise: Tensor | None) -> None:
         """Fill the map `y`: styles [I], demodulation [O], noise [R, R]."""
-        dtype, after = self.x.dtype, None
-        x, weight, low_pass = self.x, self.weight, self.low_pass
-        if self.styles_weight:
-            weight = (weight * (demod[:, None] * styles)[:, :, None, None]).to(dtype)
-        else:
-            x = x * styles.to(dtype)
-        if self.upsamples:
-            low_pass = (low_pass * demod[:, None, None, None]).to(dtype)
-        elif not self.styles_weight:
-            after = demod.to(dtype)[:, None, None]
-        rows = max(2, BAND // self.y[0].numel() // 2 * 2)
-        for first in range(0, len(self.y), rows):
-            last = min(first + rows, len(self.y))
-            y = _upsample(x, weight, low_pass, first, last) if self.upsamples else _convolve(x, weight, first, last)
-            y = y if after is None else y.mul_(after)
-            y += self.bias if noise is None else self.bias + noise[first:last].to(dtype)
+        make_rows = self._prepare(styles, demod)
+        step = max(2, BAND // self.y[0].numel() // 2 * 2)
+        for first in range(0, len(self.y), step):
+            last = min(first + step, len(self.y))
+            y = make_rows(first, last).float()
+            y = y if noise is None else y.add_(noise[first:last])
             self._activate(y, _image(self.y[first:last]))
 
+    def _prepare(self, styles: Tensor, demod: Tensor) -> Callable[[int, int], Tensor]:
+        """Modulate the weights or the map, whichever is smaller: -> what makes rows, [1, O, last - first, R]."""
+        x, weight, dtype = self.x, self.weight, self.x.dtype
+        _frame(x)[:: len(x) + 1] = 0
+        if not self.styles_weight:
+            x = (_frame(x) * styles.to(dtype))[1:-1]
+        if self.upsamples:
+            weight = (weight * styles[:, None, None, None]).to(dtype) if self.styles_weight else weight
+            low_pass = (self.low_pass * demod[:, None, None, None]).to(dtype)
+            return lambda first, last: _upsample(x, weight, low_pass, self.bias, first, last)
+        if self.styles_weight:
+            weight = (weight * (demod[:, None] * styles)[:, :, None, None]).to(dtype)
+            return lambda first, last: _convolve(x, weight, self.bias, first, last)
+        scale, shift = demod[:, None, None], self.bias.float()[:, None, None]
+        return lambda first, last: _convolve(x, weight, None, first, last).float().mul_(scale).add_(shift)
+
     def _activate(self, y: Tensor, out: Tensor) -> None:
-        if math.isinf(self.clamp):
+        if y.dtype == out.dtype and math.isinf(self.clamp):
             torch.ops.aten.leaky_relu.out(y, 0.2, out=out)
         else:
-            torch.clamp(F.leaky_relu_(y, 0.2), -self.clamp, self.clamp, out=out)
+            out.copy_(F.leaky_relu_(y, 0.2).clamp_(-self.clamp, self.clamp))
 
 
 class PlainColours:
@@ -99,12 +104,13 @@ class PlainColours:
         a, b, c, d = (2 * tap for tap in reversed(taps))
         phases = torch.tensor([[a, c, 0], [0, b, d]])
         both = torch.einsum("pi,qj->pqij", phases, phases).reshape(4, 3, 3)
-        self.enlarge = torch.einsum("cd,pij->cpdij", torch.eye(len(y)), both).flatten(0, 1)  # [4 colours, colours, 3, 3]
+        self.enlarge = torch.einsum("cd,pij->cpdij", torch.eye(len(y)), both).flatten(
+            0, 1
+        )  # [4 colours, colours, 3, 3]
 
     def __call__(self, styles: Tensor) -> None:
         """Fill the image `y`: styles [I]."""
-        weight = (self.weight * styles).to(self.x.dtype)
-        rgb = torch.mm(self.x.flatten(0, 1), weight.t()).float() + self.bias
+        rgb = torch.addmm(self.bias, self.x.flatten(0, 1).float(), (self.weight * styles).t())
         rgb = rgb.clamp_(-self.clamp, self.clamp).t().view_as(self.y)
         if self.below is None:
             self.y.copy_(rgb)
@@ -113,27 +119,25 @@ class PlainColours:
             torch.add(F.pixel_shuffle(phases, 2)[0], rgb, out=self.y)
 
 
-def _convolve(x: Tensor, weight: Tensor, first: int, last: int) -> Tensor:
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, first: int, last: int) -> Tensor:
     """Make rows of the convolution of a map: -> [1, O, last - first, R]."""
-    if last - first == len(x):
-        return F.conv2d(_image(x), weight, padding=1)
-    return F.conv2d(_rows(x, first - 1, last + 1), weight, padding=(0, 1))
+    return F.conv2d(_rows(x, first - 1, last + 1), weight, bias, padding=(0, 1))
 
 
-def _upsample(x: Tensor, weight: Tensor, low_pass: Tensor, first: int, last: int) -> Tensor:
+def _upsample(x: Tensor, weight: Tensor, low_pass: Tensor, bias: Tensor, first: int, last: int) -> Tensor:
     """Make rows of the filtered transposed convolution of a map: -> [1, O, last - first, 2 R]."""
-    if last - first == 2 * len(x):
-        raw = F.conv_transpose2d(_image(x), weight, stride=2)
-        return F.conv2d(raw, low_pass, padding=1, groups=len(low_pass))
     raw = F.conv_transpose2d(_rows(x, first // 2 - 1, last // 2 + 1), weight, stride=2)[:, :, 1:-1]
-    return F.conv2d(raw, low_pass, padding=(0, 1), groups=len(low_pass))
+    return F.conv2d(raw, low_pass, bias, padding=(0, 1), groups=len(low_pass))
 
 
 def _rows(x: Tensor, first: int, last: int) -> Tensor:
-    """Take rows of a map, zeros beyond its borders: -> [1, C, last - first, R]."""
-    inside = _image(x[max(first, 0) : last])
-    above, below = max(-first, 0), max(last - len(x), 0)
-    return F.pad(inside, (0, 0, above, below)) if above or below else inside
+    """Take rows of a map, from one before its first to one behind its last: -> [1, C, last - first, R]."""
+    return _image(_frame(x)[first + 1 : last + 1])
+
+
+def _frame(x: Tensor) -> Tensor:
+    """Widen a map by the row before it and the row behind: [R, R, C] -> [R + 2, R, C]."""
+    return x.as_strided((len(x) + 2, *x.shape[1:]), x.stride(), x.storage_offset() - x.stride(0))
 
 
 def _image(x: Tensor) -> Tensor:

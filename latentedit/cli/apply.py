@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> None:
     ws, names = arguments.open_faces(args, checkpoint)
     edited = edit(ws, direction, args.alpha, layers, args.unit)
     with staged(args.outdir) as folder:
-        pairs = render(checkpoint.generator, torch.stack([ws, edited], dim=1), args.noise_mode, quiet=args.quiet)
+        both = torch.stack([ws, edited], dim=1)
+        pairs = render(checkpoint.generator, both, args.noise_mode, quiet=args.quiet, precision=args.precision)
         faces = _describe_faces(names, f"{direction.name}{args.alpha:+g}", scorer, pairs)
         facts: dict[str, Any] = {
             "network": printing.describe_network(args.network, checkpoint),
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
         write_run(folder, **facts)
     lines = [
         printing.network_line(args.network, checkpoint),
+        *printing.preview_lines(args.precision),
         printing.alpha_line(direction, facts["alpha"], facts["layers"]),
         *(_face_line(face, scorer) for face in faces),
         f"written    {args.outdir / 'strip.png'} and {2 * len(faces) + 2} files beside it",

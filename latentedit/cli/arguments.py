@@ -17,6 +17,7 @@ from latentedit.latents import load_latents, sample
 from latentedit.library import load_direction
 from latentedit.predictors import load_scorer
 from latentedit.ranges import format_ranges, parse_layers, parse_seeds
+from latentedit.rendering import PRECISIONS
 from latentedit.scoring import Scorer
 
 Commands = Any  # argparse's own type for sub-parsers is private
@@ -67,6 +68,9 @@ def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
         "--latents", "--projected-w", type=Path, metavar="FILE", help="faces from an .npz, .npy or .pt, not seeds"
     )
     parser.add_argument("--noise-mode", choices=["const", "random", "none"], default="const", help="default: const")
+    parser.add_argument(
+        "--precision", choices=list(PRECISIONS), default="fp32", help="bf16: a faster preview (default fp32)"
+    )
 
 
 def add_direction(parser: argparse.ArgumentParser) -> None:

@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> None:
     swept = sweep(ws, direction, alphas, layers, args.unit)
     labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
     with staged(args.outdir) as folder:
-        images = render(checkpoint.generator, swept.ws, args.noise_mode, quiet=args.quiet)  # [N, A, 3, H, W]
+        images = render(  # [N, A, 3, H, W]
+            checkpoint.generator, swept.ws, args.noise_mode, quiet=args.quiet, precision=args.precision
+        )
         scores = None if scorer is None else score(scorer, images)  # [N, A]
         facts = {
             "network": printing.describe_network(args.network, checkpoint),
@@ -69,6 +71,7 @@ def run(args: argparse.Namespace) -> None:
         write_run(folder, **facts)
     lines = [
         printing.network_line(args.network, checkpoint),
+        *printing.preview_lines(args.precision),
         *_edges(direction, alphas, args.unit, format_ranges(layers)),
         *_score_table(names, labels, scores),
         f"written    {args.outdir / 'sweep.png'}" + (", scores.csv" if scores is not None else "") + " and run.json",

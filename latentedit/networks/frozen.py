@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from latentedit.networks.layers import FullyConnectedLayer
-from latentedit.networks.mapping import check_ws
 from latentedit.networks.stylegan2 import NoiseMode, SynthesisBlock, SynthesisLayer, SynthesisNetwork
 from stylegan_ops import build
 from stylegan_ops.compiled_layers import CompiledLayers
@@ -77,28 +76,30 @@ class FrozenSynthesis:
     """
 
     def __init__(self, network: SynthesisNetwork, dtype: torch.dtype, ops: ctypes.CDLL | None) -> None:
-        self.config = network.config
+        self.config, self.dtype = network.config, dtype
         self.layers = CompiledLayers(ops, dtype) if ops else PlainLayers(dtype)
         self.convolutions: list[FrozenConvolution] = []
         self.colours: list[FrozenLayer] = []
-        self.middle = self.layers.make_map(*max(self._sizes(), key=lambda size: size[0] ** 2 * size[1]))
         self.last: tuple[Tensor, NoiseMode] | None = None
         self.lock = threading.Lock()
-        x = self.layers.lay_out(cast(Tensor, network.b4.const))
+        sizes = list(zip(self.config.resolutions, self.config.channels, strict=True))
+        passing = self._allocate(max(self.layers.measure_map(*size) for size in sizes))  # the maps inside the blocks
+        x = self.layers.make_map(*sizes[0], self._allocate(self.layers.measure_map(*sizes[0])))
+        x[:, :, : sizes[0][1]] = cast(Tensor, network.b4.const).permute(1, 2, 0)
         self.image: Tensor | None = None
-        for resolution, width in self._sizes():
-            block = cast(SynthesisBlock, network.get_submodule(f"b{resolution}"))
-            y = self.layers.make_map(resolution, width)
+        for size in sizes:
+            block = cast(SynthesisBlock, network.get_submodule(f"b{size[0]}"))
+            y = self.layers.make_map(*size, self._allocate(self.layers.measure_map(*size)))
             if not block.is_first:
-                middle = self.middle.flatten()[: y.numel()].view_as(y)
+                middle = self.layers.make_map(*size, passing)
                 self._add_convolution(block.conv0, x, middle)
                 x = middle
             self._add_convolution(block.conv1, x, y)
             self._add_colours(block, y)
             x = y
 
-    def _sizes(self) -> list[tuple[int, int]]:
-        return list(zip(self.config.resolutions, self.config.channels, strict=True))
+    def _allocate(self, count: int) -> Tensor:
+        return torch.zeros(count, dtype=self.dtype)
 
     def _settings(self) -> dict[str, Any]:
         total = sum(self.config.resample_filter)
