@@ -18,16 +18,18 @@ CHANNELS = 32  # the panels of every variant divide it
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 
 # Filters to products, [products, 3] (Lavin & Gray 2016); csrc/cpu/winograd.h holds the other two transforms.
-WINOGRAD_FOUR = [
-    [1 / 4, 0, 0],
-    [-1 / 6, -1 / 6, -1 / 6],
-    [-1 / 6, 1 / 6, -1 / 6],
-    [1 / 24, 1 / 12, 1 / 6],
-    [1 / 24, -1 / 12, 1 / 6],
-    [0, 0, 1],
+Filters = list[tuple[float, float, float]]
+
+WINOGRAD_FOUR: Filters = [
+    (1 / 4, 0, 0),
+    (-1 / 6, -1 / 6, -1 / 6),
+    (-1 / 6, 1 / 6, -1 / 6),
+    (1 / 24, 1 / 12, 1 / 6),
+    (1 / 24, -1 / 12, 1 / 6),
+    (0, 0, 1),
 ]
-WINOGRAD_TWO = [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]]
-TRANSPOSED = [[0, 0, 1 / 2], [-1 / 2, 0, -1 / 2], [1 / 6, 0, -1 / 6], [1 / 3, 0, 1 / 6], [1, 0, 0], [0, 1, 0]]
+WINOGRAD_TWO: Filters = [(1, 0, 0), (1 / 2, 1 / 2, 1 / 2), (1 / 2, -1 / 2, 1 / 2), (0, 0, 1)]
+TRANSPOSED: Filters = [(0, 0, 1 / 2), (-1 / 2, 0, -1 / 2), (1 / 6, 0, -1 / 6), (1 / 3, 0, 1 / 6), (1, 0, 0), (0, 1, 0)]
 
 
 class _Layer(ctypes.Structure):
@@ -202,17 +204,22 @@ def choose_tiles(name: str, resolution: int, threads: int, dtype: torch.dtype) -
 
 
 def pack(weight: Tensor, name: str, dtype: torch.dtype, panel: int) -> Tensor:
-    """Transform and order weights as csrc/cpu/products.h reads them: [O, I, 3, 3] -> flat."""
-    outputs, inputs = weight.shape[:2]
-    weight = F.pad(weight.flatten(2), (0, 0, 0, _fill(inputs) - inputs, 0, _fill(outputs) - outputs))
+    """Transform and order weights as csrc/cpu/products.h reads them: [O, I, 3, 3] -> panels."""
+    outputs, inputs = _fill(weight.shape[0]), _fill(weight.shape[1])
+    weight = F.pad(weight, (0, 0, 0, 0, 0, inputs - weight.shape[1], 0, outputs - weight.shape[0]))
     if not name.startswith("direct"):
-        four = WINOGRAD_FOUR if dtype == torch.float32 else WINOGRAD_TWO
-        rows = torch.tensor(TRANSPOSED if name == "upsample" else four, dtype=torch.float64)
-        weight = weight @ torch.kron(rows, rows).to(weight).t()
+        level = WINOGRAD_FOUR if dtype == torch.float32 else WINOGRAD_TWO
+        rows = TRANSPOSED if name == "upsample" else level
+        weight = _transform(_transform(weight, rows).mT, rows).mT
     pairs = 2 if dtype == torch.bfloat16 else 1
-    blocks = weight.reshape(_fill(outputs) // panel, panel, _fill(inputs) // pairs, pairs, -1).to(dtype)
+    panels = weight.reshape(outputs // panel, panel, inputs // pairs, pairs, -1).to(dtype)
     order = (0, 4, 2, 1, 3) if name.startswith("direct") else (4, 0, 2, 1, 3)
-    return blocks.permute(order).contiguous()
+    return panels.permute(order).contiguous()
+
+
+def _transform(weight: Tensor, rows: Filters) -> Tensor:
+    """Compute the products' filters along the last axis, with the same bits on any number of threads."""
+    return torch.stack([a * weight[..., 0] + b * weight[..., 1] + c * weight[..., 2] for a, b, c in rows], dim=-1)
 
 
 def _bind(ops: ctypes.CDLL, name: str, result: Any) -> Any:

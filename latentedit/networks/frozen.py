@@ -1,4 +1,4 @@
-"""StyleGAN2's synthesis for looking only, on the CPU: no gradients, weights packed once, memory used again and again."""
+"""StyleGAN2's synthesis on the CPU for looking only: no gradients, weights packed once, memory used again."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class FrozenSynthesis:
         sizes = list(zip(self.config.resolutions, self.config.channels, strict=True))
         passing = self._allocate(max(self.layers.measure_map(*size) for size in sizes))  # the maps inside the blocks
         x = self.layers.make_map(*sizes[0], self._allocate(self.layers.measure_map(*sizes[0])))
-        x[:, :, : sizes[0][1]] = cast(Tensor, network.b4.const).permute(1, 2, 0)
+        x[:, :, : sizes[0][1]] = cast(Tensor, cast(SynthesisBlock, network.b4).const).permute(1, 2, 0)
         self.image: Tensor | None = None
         for size in sizes:
             block = cast(SynthesisBlock, network.get_submodule(f"b{size[0]}"))

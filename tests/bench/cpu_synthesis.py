@@ -12,6 +12,7 @@ work is counted as that of the convolutions alone, made directly, with nothing k
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -55,7 +56,7 @@ def count_work(config: GeneratorConfig) -> float:
     """Count the multiplications and additions of an image's 3 x 3 convolutions: -> 10^9."""
     sizes = list(zip(config.resolutions, config.channels, strict=True))
     level = sum(18 * side**2 * width**2 for side, width in sizes)
-    up = sum(18 * side**2 * below * width for (side, below), (_, width) in zip(sizes, sizes[1:], strict=False))
+    up = sum(18 * side**2 * below * width for (side, below), (_, width) in itertools.pairwise(sizes))
     return (level + up) / 1e9
 
 
@@ -143,7 +144,7 @@ def describe(name: str, seconds: list[float], work: float, rate: float) -> dict[
 
 
 def measure_memory(resolution: int = 1024, count: int = 8) -> dict[str, Any]:
-    """Render images in this process: -> bytes that stay beside the packed weights, and the peak's growth while rendering."""
+    """Render images in this process: -> bytes of the packed weights, and by how much the peak grew beside them."""
     from latentedit import render
     from latentedit.networks import freeze
 

@@ -78,3 +78,12 @@ def test_quiet_prints_nothing_and_json_only_json(run, network, tmp_path):
     quiet = run(*common, "--outdir", tmp_path / "a", "--quiet")
     assert (quiet.out, quiet.err) == ("", "")
     assert len(run(*common, "--outdir", tmp_path / "b", "--json").facts["scores"][0]) == 3
+
+
+@pytest.mark.parametrize("command", [["apply", "--alpha", 1], ["sweep", "--steps", 3]])
+def test_a_preview_says_so(run, network, tmp_path, command):
+    given = [*command, "--network", network, "--direction", "up", "--outdir", tmp_path / "out", "--scorer", "none"]
+    assert "preview" not in run(*given).out
+    done = run(*given, "--precision", "bf16")
+    assert "preview    rendered in bf16: repeat in fp32 what you report" in done.out
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["flags"]["precision"] == "bf16"

@@ -206,8 +206,12 @@ def test_what_was_compiled_is_found_again(cold: Path, monkeypatch: pytest.Monkey
     real = build.find_compiler()
     if real is None:
         pytest.skip("no C++ compiler on this machine")
-    runs = pretend_compiler(cold, f"echo 'int one() {{ return 1; }}' | {real} -shared -fPIC -x c++ - -o \"${{@:$#}}\"", monkeypatch)
-    runs.parent.joinpath("compiler").write_text(runs.parent.joinpath("compiler").read_text().replace("/bin/sh", "/bin/bash"))
+    runs = pretend_compiler(
+        cold, f"echo 'int one() {{ return 1; }}' | {real} -shared -fPIC -x c++ - -o \"${{@:$#}}\"", monkeypatch
+    )
+    runs.parent.joinpath("compiler").write_text(
+        runs.parent.joinpath("compiler").read_text().replace("/bin/sh", "/bin/bash")
+    )
     first = build.compile_cpu_ops("plain")
     assert build.compile_cpu_ops("plain")._name == first._name
     assert runs.read_text() == "run\n"

@@ -11,7 +11,8 @@ struct Tiles : Products<T> {
     const Layer& layer;
     int64_t across;
 
-    Tiles(const Layer& layer, char* memory) : Products<T>(layer, FILTERS, layer.block, memory), layer(layer), across(layer.width / F::OUT) {}
+    Tiles(const Layer& layer, char* memory)
+        : Products<T>(layer, FILTERS, layer.block, memory), layer(layer), across(layer.width / F::OUT) {}
 
     static int64_t bytes(const Layer& layer) { return Products<T>::bytes(layer, FILTERS, layer.block); }
 
@@ -26,7 +27,8 @@ struct Tiles : Products<T> {
             Lanes style = load(layer.styles + c), half[F::PRODUCTS * F::IN], whole[FILTERS];
             for (int i = 0; i < F::IN; i++) {
                 Lanes line[F::IN];
-                for (int j = 0; j < F::IN; j++) line[j] = pixels[i * F::IN + j] ? load(pixels[i * F::IN + j] + c) * style : Lanes{};
+                for (int j = 0; j < F::IN; j++)
+                    line[j] = pixels[i * F::IN + j] ? load(pixels[i * F::IN + j] + c) * style : Lanes{};
                 F::input(line, 1, half + i * F::PRODUCTS, 1);
             }
             for (int j = 0; j < F::PRODUCTS; j++) F::input(half + j, F::PRODUCTS, whole + j, F::PRODUCTS);
@@ -70,9 +72,13 @@ void convolve(const Layer& layer) {
 
 extern "C" {
 void winograd_float32(const cpu::Layer* layer) { cpu::convolve<float, cpu::Four>(*layer); }
-int64_t winograd_float32_scratch(const cpu::Layer* layer) { return cpu::tiles_bytes<cpu::Tiles<float, cpu::Four>>(*layer); }
+int64_t winograd_float32_scratch(const cpu::Layer* layer) {
+    return cpu::tiles_bytes<cpu::Tiles<float, cpu::Four>>(*layer);
+}
 #if defined(__AVX512BF16__)
 void winograd_bfloat16(const cpu::Layer* layer) { cpu::convolve<cpu::bfloat16, cpu::Two>(*layer); }
-int64_t winograd_bfloat16_scratch(const cpu::Layer* layer) { return cpu::tiles_bytes<cpu::Tiles<cpu::bfloat16, cpu::Two>>(*layer); }
+int64_t winograd_bfloat16_scratch(const cpu::Layer* layer) {
+    return cpu::tiles_bytes<cpu::Tiles<cpu::bfloat16, cpu::Two>>(*layer);
+}
 #endif
 }

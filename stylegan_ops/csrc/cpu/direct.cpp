@@ -16,10 +16,14 @@ struct Plan {
     }
 
     template <typename T>
-    T* framed(const Layer& layer) const { return reinterpret_cast<T*>(layer.scratch + raw.bytes()); }
+    T* framed(const Layer& layer) const {
+        return reinterpret_cast<T*>(layer.scratch + raw.bytes());
+    }
 
     template <typename T>
-    int64_t bytes(const Layer& layer) const { return raw.bytes() + (layer.height + 2) * width * layer.inputs * static_cast<int64_t>(sizeof(T)); }
+    int64_t bytes(const Layer& layer) const {
+        return raw.bytes() + (layer.height + 2) * width * layer.inputs * static_cast<int64_t>(sizeof(T));
+    }
 };
 
 template <typename T>
@@ -30,7 +34,8 @@ void frame(const Layer& layer, const Plan& plan) {
         bool inside = row >= 0 && row < layer.height && column >= 0 && column < layer.width;
         const T* x = static_cast<const T*>(layer.x) + (row * layer.width + column) * layer.inputs;
         T* framed = plan.framed<T>(layer) + i * layer.inputs;
-        for (int64_t c = 0; c < layer.inputs; c += LANES) store(framed + c, inside ? load(x + c) * load(layer.styles + c) : Lanes{});
+        for (int64_t c = 0; c < layer.inputs; c += LANES)
+            store(framed + c, inside ? load(x + c) * load(layer.styles + c) : Lanes{});
     }
 }
 
@@ -52,7 +57,8 @@ void multiply_phase(const Layer& layer, const Plan& plan, int64_t row, int64_t c
             int64_t ky = k / 3, kx = k % 3;
             if (plan.up == 2 && (ky % 2 != row || kx % 2 != column)) continue;
             int64_t dy = plan.up == 1 ? ky - 1 : -(ky / 2), dx = plan.up == 1 ? kx - 1 : -(kx / 2);
-            taps[count++] = {(dy * plan.width + dx) * layer.inputs, static_cast<const T*>(layer.weight) + (p * 9 + k) * layer.inputs * PANEL};
+            taps[count++] = {(dy * plan.width + dx) * layer.inputs,
+                             static_cast<const T*>(layer.weight) + (p * 9 + k) * layer.inputs * PANEL};
         }
         multiply(in.data(), static_cast<int64_t>(in.size()), taps, count, layer.inputs, out.data(), p * PANEL);
     }
@@ -78,8 +84,10 @@ void run(const Layer& layer, int64_t up) {
         for (int64_t i = 0; i < up * up; i++) multiply_phase<T>(layer, plan, i / up, i % up);
 #pragma omp barrier
         std::unique_ptr<Lanes[]> ring(new Lanes[4 * layer.outputs / LANES]);
-        if (up == 1) finish_all<T>(layer, plan.raw);
-        else filter_rows<T>(layer, plan.raw, 0, 2 * layer.height, ring.get());
+        if (up == 1)
+            finish_all<T>(layer, plan.raw);
+        else
+            filter_rows<T>(layer, plan.raw, 0, 2 * layer.height, ring.get());
     }
 }
 
@@ -96,6 +104,8 @@ int64_t direct_upsample_float32_scratch(const cpu::Layer* layer) { return cpu::P
 void direct_bfloat16(const cpu::Layer* layer) { cpu::run<cpu::bfloat16>(*layer, 1); }
 void direct_upsample_bfloat16(const cpu::Layer* layer) { cpu::run<cpu::bfloat16>(*layer, 2); }
 int64_t direct_bfloat16_scratch(const cpu::Layer* layer) { return cpu::Plan(*layer, 1).bytes<cpu::bfloat16>(*layer); }
-int64_t direct_upsample_bfloat16_scratch(const cpu::Layer* layer) { return cpu::Plan(*layer, 2).bytes<cpu::bfloat16>(*layer); }
+int64_t direct_upsample_bfloat16_scratch(const cpu::Layer* layer) {
+    return cpu::Plan(*layer, 2).bytes<cpu::bfloat16>(*layer);
+}
 #endif
 }

@@ -4,13 +4,17 @@
 
 namespace cpu {
 
-// The result of the transposed convolution, [2 height + 1, 2 width + 1, outputs]; `held` rows of it, the last ones written.
+// What the transposed convolution makes, [2 height + 1, 2 width + 1, outputs]: its last `held` rows are kept.
 struct Raw {
     float* data;
     int64_t held, rows, columns, outputs;
 
     Raw(const Layer& layer, int64_t held)
-        : data(reinterpret_cast<float*>(layer.scratch)), held(held), rows(2 * layer.height + 1), columns(2 * layer.width + 1), outputs(layer.outputs) {}
+        : data(reinterpret_cast<float*>(layer.scratch)),
+          held(held),
+          rows(2 * layer.height + 1),
+          columns(2 * layer.width + 1),
+          outputs(layer.outputs) {}
 
     int64_t bytes() const { return (held * columns * outputs * static_cast<int64_t>(sizeof(float)) + 63) / 64 * 64; }
     float* at(int64_t row, int64_t column) const { return data + (row % held * columns + column) * outputs; }
@@ -38,7 +42,8 @@ void filter_row(const Layer& layer, const Raw& raw, int64_t row, Lanes* ring) {
             int64_t c = i * LANES, at = column * layer.outputs + c;
             Lanes newest = {};
             if (column < columns)
-                newest = (down[0] * load(lines[0] + at) + down[1] * load(lines[1] + at)) + (down[2] * load(lines[2] + at) + down[3] * load(lines[3] + at));
+                newest = (down[0] * load(lines[0] + at) + down[1] * load(lines[1] + at)) +
+                         (down[2] * load(lines[2] + at) + down[3] * load(lines[3] + at));
             part[3][i] = newest;
             if (column < 2) continue;
             Lanes sum = (taps[0] * part[0][i] + taps[1] * part[1][i]) + (taps[2] * part[2][i] + taps[3] * newest);

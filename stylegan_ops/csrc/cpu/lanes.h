@@ -20,7 +20,9 @@ constexpr int LANES = 4, ROWS = 6;
 constexpr int PANEL = 2 * LANES;  // output channels that one pass of the inner loop sums up
 
 typedef float Lanes __attribute__((vector_size(4 * LANES)));
-struct bfloat16 { uint16_t bits; };
+struct bfloat16 {
+    uint16_t bits;
+};
 
 inline Lanes broadcast(float value) { return Lanes{} + value; }
 

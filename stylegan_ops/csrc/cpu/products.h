@@ -7,13 +7,14 @@
 namespace cpu {
 
 template <typename T>
-struct Tap {                // one term: rows moved by `offset` elements, times a panel
+struct Tap {  // one term: rows moved by `offset` elements, times a panel
     int64_t offset;
     const T* panel;
 };
 
 template <int M>
-inline void accumulate(Lanes (&sums)[M][2], const float* const* rows, int64_t offset, const float* panel, int64_t inputs) {
+inline void accumulate(Lanes (&sums)[M][2], const float* const* rows, int64_t offset, const float* panel,
+                       int64_t inputs) {
     const float* row[M];
     for (int i = 0; i < M; i++) row[i] = rows[i] + offset;
     for (int64_t k = 0; k < inputs; k++) {
@@ -29,11 +30,13 @@ inline void accumulate(Lanes (&sums)[M][2], const float* const* rows, int64_t of
 
 #if defined(__AVX512BF16__)
 template <int M>
-inline void accumulate(Lanes (&sums)[M][2], const bfloat16* const* rows, int64_t offset, const bfloat16* panel, int64_t inputs) {
+inline void accumulate(Lanes (&sums)[M][2], const bfloat16* const* rows, int64_t offset, const bfloat16* panel,
+                       int64_t inputs) {
     const bfloat16* row[M];
     for (int i = 0; i < M; i++) row[i] = rows[i] + offset;
     for (int64_t k = 0; k < inputs; k += 2) {
-        auto left = (__m512bh)_mm512_loadu_si512(panel + k * PANEL), right = (__m512bh)_mm512_loadu_si512(panel + k * PANEL + 2 * LANES);
+        auto left = (__m512bh)_mm512_loadu_si512(panel + k * PANEL),
+             right = (__m512bh)_mm512_loadu_si512(panel + k * PANEL + 2 * LANES);
 #pragma GCC unroll 16
         for (int i = 0; i < M; i++) {
             int32_t pair;
@@ -47,7 +50,8 @@ inline void accumulate(Lanes (&sums)[M][2], const bfloat16* const* rows, int64_t
 #endif
 
 template <int M, typename T>
-inline void sum_rows(const T* const* rows, const Tap<T>* taps, int num_taps, int64_t inputs, float* const* out, int64_t out_offset) {
+inline void sum_rows(const T* const* rows, const Tap<T>* taps, int num_taps, int64_t inputs, float* const* out,
+                     int64_t out_offset) {
     Lanes sums[M][2];
     for (int i = 0; i < M; i++) sums[i][0] = sums[i][1] = Lanes{};
     for (int t = 0; t < num_taps; t++) accumulate<M>(sums, rows, taps[t].offset, taps[t].panel, inputs);
@@ -57,9 +61,11 @@ inline void sum_rows(const T* const* rows, const Tap<T>* taps, int num_taps, int
     }
 }
 
-// out[i][out_offset ...] = sum over taps and inputs of rows[i][offset + input] * panel[input]; every row sums in the same order.
+// out[i][out_offset ...] = sum over taps and inputs of rows[i][offset + input] * panel[input]; every row sums in the
+// same order.
 template <typename T>
-inline void multiply(const T* const* rows, int64_t num_rows, const Tap<T>* taps, int num_taps, int64_t inputs, float* const* out, int64_t out_offset) {
+inline void multiply(const T* const* rows, int64_t num_rows, const Tap<T>* taps, int num_taps, int64_t inputs,
+                     float* const* out, int64_t out_offset) {
     int64_t i = 0;
     for (; i + ROWS <= num_rows; i += ROWS) sum_rows<ROWS>(rows + i, taps, num_taps, inputs, out + i, out_offset);
     for (; i + 4 <= num_rows; i += 4) sum_rows<4>(rows + i, taps, num_taps, inputs, out + i, out_offset);

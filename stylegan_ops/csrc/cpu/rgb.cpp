@@ -51,14 +51,15 @@ void add_colour(const Image& image, int64_t colour, int64_t first, int64_t last)
         Lanes sums[LANES];
         for (int i = 0; i < LANES; i++) {
             sums[i] = Lanes{};
-            for (int64_t c = 0; c < image.inputs; c += LANES) sums[i] += load(x + (pixel + i) * image.inputs + c) * load(weight + c);
+            for (int64_t c = 0; c < image.inputs; c += LANES)
+                sums[i] += load(x + (pixel + i) * image.inputs + c) * load(weight + c);
         }
         fold<LANES>(sums);
         store(y + pixel, load(y + pixel) + clamp(sums[0] + image.bias[colour], image.clamp));
     }
 }
 
-// One row of the enlarged image below: even pixels weigh their left neighbour and themselves, odd ones themselves and the right.
+// One row of the image below, enlarged: even pixels weigh the left neighbour, odd ones the right.
 void enlarge_row(const Image& image, const float* below, int64_t row, float* line, float* y) {
     int64_t height = image.height / 2, width = image.width / 2, other = row / 2 + (row % 2 ? 1 : -1);
     float near = image.taps[row % 2 ? 1 : 2], far = image.taps[row % 2 ? 3 : 0];
@@ -82,8 +83,10 @@ void colour(const Image& image) {
             for (int64_t k = 0; k < image.colours; k++) {
                 for (int64_t row = first; row < first + rows; row++) {
                     float* y = image.y + k * size + row * image.width;
-                    if (image.below) enlarge_row(image, image.below + k * size / 4, row, line.data(), y);
-                    else std::fill_n(y, image.width, 0.f);
+                    if (image.below)
+                        enlarge_row(image, image.below + k * size / 4, row, line.data(), y);
+                    else
+                        std::fill_n(y, image.width, 0.f);
                 }
                 add_colour<T>(image, k, first * image.width, (first + rows) * image.width);
             }

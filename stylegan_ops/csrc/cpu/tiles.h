@@ -20,8 +20,11 @@ struct Products {
     std::vector<float*> out_rows;
 
     Products(const Layer& layer, int64_t count, int64_t capacity, char* memory)
-        : layer(layer), in_step(capacity * layer.inputs + GAP), out_step(capacity * layer.outputs + GAP),
-          in(reinterpret_cast<T*>(memory + count * out_step * sizeof(float))), out(reinterpret_cast<float*>(memory)) {
+        : layer(layer),
+          in_step(capacity * layer.inputs + GAP),
+          out_step(capacity * layer.outputs + GAP),
+          in(reinterpret_cast<T*>(memory + count * out_step * sizeof(float))),
+          out(reinterpret_cast<float*>(memory)) {
         for (int64_t i = 0; i < capacity; i++) {
             in_rows.push_back(in + i * layer.inputs);
             out_rows.push_back(out + i * layer.outputs);
@@ -47,7 +50,8 @@ struct Products {
 struct Share {
     int64_t first, last;
     explicit Share(int64_t count)
-        : first(count * omp_get_thread_num() / omp_get_num_threads()), last(count * (omp_get_thread_num() + 1) / omp_get_num_threads()) {}
+        : first(count * omp_get_thread_num() / omp_get_num_threads()),
+          last(count * (omp_get_thread_num() + 1) / omp_get_num_threads()) {}
 };
 
 template <typename Tiles>

@@ -1,4 +1,5 @@
-// A modulated transposed 3 x 3 convolution of stride 2 by Toom and Cook's products, its low-pass filter and all that follows.
+// A modulated transposed 3 x 3 convolution of stride 2 by Toom and Cook's products, its low-pass filter and all that
+// follows.
 #include <memory>
 #include "filter.h"
 #include "tiles.h"
@@ -18,21 +19,29 @@ struct Border : Products<T> {
     float* result;  // [8 tiles, outputs]
 
     Border(const Layer& layer, bool bottom, char* memory)
-        : Products<T>(layer, F::PRODUCTS, capacity(layer), memory), layer(layer), bottom(bottom), length(bottom ? layer.width : layer.height),
-          tiles(length / F::STEP + 1), result(reinterpret_cast<float*>(memory + Products<T>::bytes(layer, F::PRODUCTS, capacity(layer)))) {}
+        : Products<T>(layer, F::PRODUCTS, capacity(layer), memory),
+          layer(layer),
+          bottom(bottom),
+          length(bottom ? layer.width : layer.height),
+          tiles(length / F::STEP + 1),
+          result(reinterpret_cast<float*>(memory + Products<T>::bytes(layer, F::PRODUCTS, capacity(layer)))) {}
 
     static int64_t capacity(const Layer& layer) { return std::max(layer.width, layer.height) / F::STEP + 1; }
 
     static int64_t bytes(const Layer& layer) {
-        return Products<T>::bytes(layer, F::PRODUCTS, capacity(layer)) + capacity(layer) * F::OUT * layer.outputs * static_cast<int64_t>(sizeof(float));
+        return Products<T>::bytes(layer, F::PRODUCTS, capacity(layer)) +
+               capacity(layer) * F::OUT * layer.outputs * static_cast<int64_t>(sizeof(float));
     }
 
     void transform_input(int64_t tile) {
         for (int64_t c = 0; c < layer.inputs; c += LANES) {
-            Lanes line[F::IN], done[F::PRODUCTS], style = 2.f * load(layer.styles + c);  // 2 as point 0 weighs its first input
+            Lanes line[F::IN], done[F::PRODUCTS],
+                style = 2.f * load(layer.styles + c);  // 2 as point 0 weighs its first input
             for (int j = 0; j < F::IN; j++) {
-                int64_t i = tile * F::STEP + j - 1, pixel = bottom ? (layer.height - 1) * layer.width + i : (i + 1) * layer.width - 1;
-                line[j] = i >= 0 && i < length ? load(static_cast<const T*>(layer.x) + pixel * layer.inputs + c) * style : Lanes{};
+                int64_t i = tile * F::STEP + j - 1,
+                        pixel = bottom ? (layer.height - 1) * layer.width + i : (i + 1) * layer.width - 1;
+                line[j] = i >= 0 && i < length ? load(static_cast<const T*>(layer.x) + pixel * layer.inputs + c) * style
+                                               : Lanes{};
             }
             F::input(line, 1, done, 1);
             for (int k = 0; k < F::PRODUCTS; k++) store(this->input(k, tile) + c, done[k]);
@@ -71,8 +80,13 @@ struct Tiles : Products<T> {
     int64_t across, down;
 
     Tiles(const Layer& layer, const Raw& raw, const Border<T>& bottom, const Border<T>& right, char* memory)
-        : Products<T>(layer, COUNT, layer.block, memory), layer(layer), raw(raw), bottom(bottom), right(right),
-          across(layer.width / F::STEP), down(layer.height / F::STEP) {}
+        : Products<T>(layer, COUNT, layer.block, memory),
+          layer(layer),
+          raw(raw),
+          bottom(bottom),
+          right(right),
+          across(layer.width / F::STEP),
+          down(layer.height / F::STEP) {}
 
     static int64_t bytes(const Layer& layer) { return Products<T>::bytes(layer, COUNT, layer.block); }
 
@@ -98,7 +112,8 @@ struct Tiles : Products<T> {
         int64_t panels = layer.outputs / PANEL;
         for (int64_t p = first; p < last; p++)
             for (int k = 0; k < COUNT; k++)
-                if (F::filter(k / F::PRODUCTS) * F::WIDTH + F::filter(k % F::PRODUCTS) == p / panels) this->multiply_panel(held, k, p / panels, p % panels);
+                if (F::filter(k / F::PRODUCTS) * F::WIDTH + F::filter(k % F::PRODUCTS) == p / panels)
+                    this->multiply_panel(held, k, p / panels, p % panels);
     }
 
     void transform_output(int64_t tile, int64_t slot) {
@@ -120,8 +135,11 @@ struct Tiles : Products<T> {
     void copy_border(int64_t row, int64_t column) {
         int64_t bytes = layer.outputs * sizeof(float);
         bool last_row = row + F::OUT + 1 == raw.rows, last_column = column + F::OUT + 1 == raw.columns;
-        if (last_row) std::memcpy(raw.at(raw.rows - 1, column), bottom.result + column * layer.outputs, (F::OUT + last_column) * bytes);
-        for (int64_t i = 0; i < F::OUT && last_column; i++) std::memcpy(raw.at(row + i, raw.columns - 1), right.result + (row + i) * layer.outputs, bytes);
+        if (last_row)
+            std::memcpy(raw.at(raw.rows - 1, column), bottom.result + column * layer.outputs,
+                        (F::OUT + last_column) * bytes);
+        for (int64_t i = 0; i < F::OUT && last_column; i++)
+            std::memcpy(raw.at(row + i, raw.columns - 1), right.result + (row + i) * layer.outputs, bytes);
     }
 };
 
@@ -151,7 +169,8 @@ void upsample(const Layer& layer) {
         Tiles<T> tiles(layer, raw, bottom, right, tiles_memory<Tiles<T>>(layer, memory));
         std::unique_ptr<Lanes[]> ring(new Lanes[4 * layer.outputs / LANES]);
         for (int64_t row = 0, filtered = 0; row < tiles.down; row += band(layer)) {
-            int64_t end = std::min(tiles.down, row + band(layer)), ready = end == tiles.down ? 2 * layer.height : end * F::OUT - 2;
+            int64_t end = std::min(tiles.down, row + band(layer)),
+                    ready = end == tiles.down ? 2 * layer.height : end * F::OUT - 2;
             run_tiles(tiles, layer, row * tiles.across, end * tiles.across);
             filter_rows<T>(layer, raw, filtered, ready, ring.get());
             filtered = ready;

@@ -51,7 +51,8 @@ struct Two {
 // A transposed 3-tap filter of stride 2: eight outputs from nine products. An even output is a 2-tap filter of two
 // neighbours (four from five products; points 0, 1, -1, 2, infinity), an odd one a single product.
 struct Transposed {
-    static constexpr int IN = 5, PRODUCTS = 9, WIDTH = 6, OUT = 8, STEP = 4;  // WIDTH filters, as the odd outputs share one
+    static constexpr int IN = 5, PRODUCTS = 9, WIDTH = 6, OUT = 8,
+                         STEP = 4;  // WIDTH filters, as the odd outputs share one
 
     static constexpr int filter(int product) { return product < 5 ? product : 5; }
 
