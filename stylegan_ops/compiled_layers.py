@@ -207,14 +207,16 @@ def pack(weight: Tensor, name: str, dtype: torch.dtype, panel: int) -> Tensor:
     """Transform and order weights as csrc/cpu/products.h reads them: [O, I, 3, 3] -> panels."""
     outputs, inputs = _fill(weight.shape[0]), _fill(weight.shape[1])
     weight = F.pad(weight, (0, 0, 0, 0, 0, inputs - weight.shape[1], 0, outputs - weight.shape[0]))
-    if not name.startswith("direct"):
-        level = WINOGRAD_FOUR if dtype == torch.float32 else WINOGRAD_TWO
-        rows = TRANSPOSED if name == "upsample" else level
-        weight = _transform(_transform(weight, rows).mT, rows).mT
-    pairs = 2 if dtype == torch.bfloat16 else 1
-    panels = weight.reshape(outputs // panel, panel, inputs // pairs, pairs, -1).to(dtype)
-    order = (0, 4, 2, 1, 3) if name.startswith("direct") else (4, 0, 2, 1, 3)
-    return panels.permute(order).contiguous()
+    level = WINOGRAD_FOUR if dtype == torch.float32 else WINOGRAD_TWO
+    rows = {"upsample": TRANSPOSED, "winograd": level}.get(name)
+    count, pairs = len(rows) ** 2 if rows else 9, 2 if dtype == torch.bfloat16 else 1
+    leading = (count, outputs // panel) if rows else (outputs // panel, count)
+    packed = torch.empty(*leading, inputs // pairs, panel, pairs, dtype=dtype)
+    panels = packed.transpose(0, 1) if rows else packed
+    for part, out in zip(weight.split(panel), panels, strict=True):  # a panel at a time needs little memory beside it
+        part = _transform(_transform(part, rows).mT, rows).mT if rows else part
+        out.copy_(part.reshape(panel, inputs // pairs, pairs, count).permute(3, 1, 0, 2))
+    return packed
 
 
 def _transform(weight: Tensor, rows: Filters) -> Tensor:

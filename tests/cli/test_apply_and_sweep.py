@@ -81,9 +81,9 @@ def test_quiet_prints_nothing_and_json_only_json(run, network, tmp_path):
 
 
 @pytest.mark.parametrize("command", [["apply", "--alpha", 1], ["sweep", "--steps", 3]])
-def test_a_preview_says_so(run, network, tmp_path, command):
+def test_bf16_is_called_what_it_is(run, network, tmp_path, command):
     given = [*command, "--network", network, "--direction", "up", "--outdir", tmp_path / "out", "--scorer", "none"]
-    assert "preview" not in run(*given).out
+    assert "preview " not in run(*given).out
     done = run(*given, "--precision", "bf16")
     assert "preview    rendered in bf16: repeat in fp32 what you report" in done.out
     assert json.loads((tmp_path / "out" / "run.json").read_text())["flags"]["precision"] == "bf16"
