@@ -7,6 +7,7 @@
 >>> le.image_grid(le.render(G, edited)).save("edited.png")  # doctest: +SKIP
 """
 
+from latentedit.addresses import load_direction as load_direction
 from latentedit.checkpoints import Checkpoint as Checkpoint
 from latentedit.checkpoints import fingerprint as fingerprint
 from latentedit.checkpoints import load_checkpoint as load_checkpoint
@@ -26,11 +27,14 @@ from latentedit.evaluation import Effect as Effect
 from latentedit.evaluation import measure_effects as measure_effects
 from latentedit.evaluation import rate_population as rate_population
 from latentedit.latents import load_latents as load_latents
+from latentedit.latents import load_styles as load_styles
 from latentedit.latents import sample as sample
 from latentedit.latents import sample_z as sample_z
 from latentedit.latents import save_latents as save_latents
+from latentedit.latents import save_styles as save_styles
+from latentedit.latents import to_styles as to_styles
+from latentedit.latents import to_ws as to_ws
 from latentedit.library import list_directions as list_directions
-from latentedit.library import load_direction as load_direction
 from latentedit.library import save_direction as save_direction
 from latentedit.networks import Generator as Generator
 from latentedit.networks import GeneratorConfig as GeneratorConfig
@@ -40,6 +44,7 @@ from latentedit.ranges import parse_layers as parse_layers
 from latentedit.ranges import parse_seeds as parse_seeds
 from latentedit.rendering import image_grid as image_grid
 from latentedit.rendering import render as render
+from latentedit.rendering import render_styles as render_styles
 from latentedit.rendering import to_pil as to_pil
 from latentedit.scoring import Scorer as Scorer
 from latentedit.scoring import score as score

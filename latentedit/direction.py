@@ -1,4 +1,4 @@
-"""Directions in W: their algebra, their units, and conditioning by subspace projection."""
+"""Directions: their algebra, their units, and conditioning by subspace projection."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from latentedit.errors import InputError
 
+Space = Literal["z", "w", "w+", "s"]
 Unit = Literal["raw", "sigma", "flat"]
 UNITS: tuple[Unit, ...] = ("raw", "sigma", "flat")
 SMALLEST_SHARE = 0.01  # less of a direction than this is noise of its fit
@@ -19,11 +20,12 @@ SMALLEST_SHARE = 0.01  # less of a direction than this is noise of its fit
 
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """A direction in latent space: one row of `vector` [len(layers), w_dim] (float64) for each layer it moves.
+    """A direction in W or W+: one row of `vector` [len(layers), w_dim] (float64) for each layer it moves.
 
-    `sigma` is the standard deviation of W's population along it, in units of `vector`, or None
-    where nobody measured it; `generator` the fingerprint of the network it belongs to, or None for
-    a foreign file; `provenance` says how it was found, as plain JSON values.
+    `latentedit.spaces` has those in Z and in StyleSpace. `sigma` is the standard deviation of the
+    population along it, in units of `vector`, or None where nobody measured it; `generator` the
+    fingerprint of the network it belongs to, or None for a foreign file; `provenance` says how it
+    was found, as plain JSON values.
     """
 
     name: str
@@ -48,9 +50,14 @@ class Direction:
         object.__setattr__(self, "vector", self.vector.detach().cpu().double())
 
     @property
-    def space(self) -> Literal["w", "w+"]:
+    def space(self) -> Space:
         """`w` where all rows are equal up to rounding, `w+` where they differ."""
         return "w" if torch.allclose(self.vector, self.vector[:1], rtol=0, atol=1e-9 * self.norm) else "w+"
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The width of the space's layers: one for all of W's."""
+        return (self.vector.shape[1],)
 
     @property
     def norm(self) -> float:
@@ -63,14 +70,32 @@ class Direction:
         sigma = None if self.sigma is None else self.sigma / scale
         return replace(self, vector=self.vector * scale, sigma=sigma)
 
-    def coordinate(self, ws: Tensor) -> Tensor:
-        """Read how far latents lie along the direction, <ws, v> / <v, v>: [..., num_ws, w_dim] -> [...]."""
-        rows = ws[..., list(self.layers), :].cpu().double()  # not every GPU has float64
+    def check_latents(self, ws: Tensor) -> None:
+        """Raise InputError if latents are not of the direction's space: [..., num_ws, w_dim]."""
+        if ws.ndim < 2 or ws.shape[-1] != self.vector.shape[1] or ws.shape[-2] <= max(self.layers):
+            raise InputError(
+                f"direction {self.name} moves layers up to {max(self.layers)} of width {self.vector.shape[1]}, "
+                f"the latents are {list(ws.shape[-2:])}: they belong to different generators"
+            )
+
+    def rows_of(self, ws: Tensor) -> Tensor:
+        """Pick what it moves: [..., num_ws, w_dim] -> [..., len(layers), w_dim]."""
+        return ws[..., list(self.layers), :]
+
+    def add(self, ws: Tensor, step: Tensor) -> Tensor:
+        """Add a step [len(layers), w_dim] to what it moves: [..., num_ws, w_dim] -> same."""
+        moved = ws.clone()
+        moved[..., list(self.layers), :] += step.to(ws)
+        return moved
+
+    def coordinate(self, latents: Tensor) -> Tensor:
+        """Read how far latents lie along the direction, <w, v> / <v, v>: [..., num_ws, w_dim] -> [...]."""
+        rows = self.rows_of(latents).cpu().double()  # not every GPU has float64
         return (rows * self.vector).sum(dim=[-2, -1]) / self.vector.square().sum()
 
-    def calibrated(self, ws: Tensor) -> Direction:
+    def calibrated(self, latents: Tensor) -> Direction:
         """Measure sigma on a population without truncation: ws [N, num_ws, w_dim]."""
-        return replace(self, sigma=float(self.coordinate(ws).std()))
+        return replace(self, sigma=float(self.coordinate(latents).std()))
 
     def condition_on(
         self,
@@ -115,11 +140,7 @@ class Direction:
 
     def _aligned(self, condition: Direction) -> Tensor:
         """Bring a condition to this direction's layers, zero where it has none: -> [L, D]."""
-        if condition.vector.shape[1] != self.vector.shape[1]:
-            raise InputError(
-                f"direction {condition.name} has width {condition.vector.shape[1]}, "
-                f"{self.name} {self.vector.shape[1]}: they belong to different generators"
-            )
+        check_same_space([self, condition])
         row_of = dict(zip(condition.layers, condition.vector, strict=True))
         zero = torch.zeros_like(self.vector[0])
         return torch.stack([row_of.get(layer, zero) for layer in self.layers])
@@ -155,13 +176,27 @@ def cosine(one: Direction, other: Direction) -> float:
 
 def cosines(directions: Sequence[Direction]) -> Tensor:
     """Compute the cosine of every two directions, zero where one doesn't move a layer: N directions -> [N, N]."""
-    widths = {direction.vector.shape[1]: direction.name for direction in directions}
-    if len(widths) > 1:
-        listed = ", ".join(f"{name} has {width}" for width, name in widths.items())
-        raise InputError(f"directions of different widths ({listed}) belong to different generators")
+    check_same_space(directions)
     layers = sorted({layer for direction in directions for layer in direction.layers})
-    moves = torch.zeros(len(directions), len(layers), *widths, dtype=torch.float64)
+    moves = torch.zeros(len(directions), len(layers), directions[0].vector.shape[1], dtype=torch.float64)
     for move, direction in zip(moves, directions, strict=True):
         move[[layers.index(layer) for layer in direction.layers]] = direction.vector
     unit = torch.nn.functional.normalize(moves.flatten(1))
     return unit @ unit.t()
+
+
+def check_same_space(directions: Sequence[Direction]) -> None:
+    """Raise InputError if directions lie in different spaces, or in a space of different widths."""
+    spaces = {type(direction): f"{direction.name} is in {direction.space.upper()}" for direction in directions}
+    if len(spaces) > 1:
+        raise InputError(f"directions of different spaces ({', '.join(spaces.values())}): give directions of one space")
+    widths = {direction.widths: f"{direction.name} has {say_widths(direction.widths)}" for direction in directions}
+    if len(widths) > 1:
+        raise InputError(
+            f"directions of different widths ({', '.join(widths.values())}) belong to different generators"
+        )
+
+
+def say_widths(widths: tuple[int, ...]) -> str:
+    """Say the widths of a space's layers: one width alone, many by their number and sum."""
+    return str(widths[0]) if len(widths) == 1 else f"{sum(widths)} channels in {len(widths)} style layers"

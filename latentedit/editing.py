@@ -14,31 +14,26 @@ from latentedit.errors import InputError
 
 
 def edit(
-    ws: Tensor,
+    latents: Tensor,
     direction: Direction,
     alpha: float,
     layers: Sequence[int] | None = None,
     unit: Unit | None = None,
 ) -> Tensor:
-    """Compute w + alpha * w*, relative to where ws stand: [..., num_ws, w_dim] -> same.
+    """Compute w + alpha * w*, relative to where the latents stand: [..., num_ws, w_dim] -> same.
 
-    `layers` narrows the edit to some of the direction's own layers. `unit` says what alpha counts:
-    `raw` rows of the vector as it is, `sigma` standard deviations of W's population along it,
-    `flat` the vector scaled to unit norm over all its layers together (the memorability paper's);
-    default is the direction's own. Apply it after truncation.
+    The latents are those of the direction's space: ws, styles [..., num_styles] (`to_styles`), or z
+    [N, z_dim]. `layers` narrows the edit to some of the direction's own layers. `unit` says what
+    alpha counts: `raw` rows of the vector as it is, `sigma` standard deviations of the population
+    along it, `flat` the vector scaled to unit norm over all its layers together (the memorability
+    paper's); default is the direction's own. Edit ws and styles after truncation, z before.
     """
-    if ws.shape[-1] != direction.vector.shape[1] or ws.shape[-2] <= max(direction.layers):
-        raise InputError(
-            f"direction {direction.name} moves layers up to {max(direction.layers)} of width "
-            f"{direction.vector.shape[1]}, the latents are {list(ws.shape[-2:])}: they belong to different generators"
-        )
-    moved = [i for i, layer in enumerate(direction.layers) if layers is None or layer in layers]
-    if not moved:
+    direction.check_latents(latents)
+    moved = [layers is None or layer in layers for layer in direction.layers]
+    if not any(moved):
         raise InputError(f"layers {layers}: direction {direction.name} moves none of them, only {direction.layers}")
-    rows = [direction.layers[i] for i in moved]
-    step = direction.vector[moved] * to_raw(direction, alpha, unit)
-    edited = ws.clone()
-    edited[..., rows, :] += step.to(ws)
+    step = direction.vector * torch.tensor(moved)[:, None] * to_raw(direction, alpha, unit)
+    edited = direction.add(latents, step)
     if not torch.isfinite(edited).all():
         raise InputError(f"alpha {alpha:g} along {direction.name} leaves the range of numbers: give a smaller one")
     return edited
@@ -73,23 +68,31 @@ def _raw_per_unit(direction: Direction, unit: Unit) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Latents moved by every alpha: ws [N, num_alphas, num_ws, w_dim]."""
+    """Latents moved by every alpha: ws [N, num_alphas, num_ws, w_dim], or those of the direction's own space."""
 
-    ws: Tensor
+    latents: Tensor
     direction: Direction
     alphas: tuple[float, ...]
     unit: Unit
 
+    @property
+    def ws(self) -> Tensor:
+        """The latents where they are ws: [N, num_alphas, num_ws, w_dim]."""
+        if self.direction.space in ("z", "s"):
+            name = f"direction {self.direction.name} moves {self.direction.space}"
+            raise InputError(f"{name}: this sweep has no ws, take its latents")
+        return self.latents
+
 
 def sweep(
-    ws: Tensor,
+    latents: Tensor,
     direction: Direction,
     alphas: Sequence[float],
     layers: Sequence[int] | None = None,
     unit: Unit | None = None,
 ) -> Sweep:
-    """Edit every latent by every alpha: ws [N, num_ws, w_dim] -> Sweep of [N, num_alphas, num_ws, w_dim]."""
+    """Edit every face by every alpha: [N, num_ws, w_dim] -> Sweep of [N, num_alphas, num_ws, w_dim]; as in `edit`."""
     if not alphas:
         raise InputError("a sweep needs at least one alpha")
-    moved = torch.stack([edit(ws, direction, alpha, layers, unit) for alpha in alphas], dim=-3)
+    moved = torch.stack([edit(latents, direction, alpha, layers, unit) for alpha in alphas], dim=1)
     return Sweep(moved, direction, tuple(float(alpha) for alpha in alphas), unit or direction.unit)

@@ -10,6 +10,10 @@ class InputError(ValueError):
     """A mistake in the user's input: one line that repeats the input and says the mend."""
 
 
+class Notice(UserWarning):
+    """What a user should know though nothing is wrong: the command line shows it as one line on stderr."""
+
+
 @contextmanager
 def about(subject: object) -> Iterator[None]:
     """Put the file or setting at fault in front of an InputError or OSError raised inside, as one InputError."""

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, alone or together."""
+"""Where the user's own files lie, and writing files whole or not at all, alone or together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from latentedit.errors import InputError
+
+
+def home() -> Path:
+    """Name the folder of the user's own directions and downloads: LATENTEDIT_HOME, or ~/.latentedit."""
+    return Path(os.environ.get("LATENTEDIT_HOME") or Path.home() / ".latentedit")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Latents: seeds to z to w to ws, truncation, and the files that hold them."""
+"""Latents: seeds to z to w to ws to styles, truncation, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -35,18 +35,52 @@ def sample(
     truncation_cutoff: int | None = None,
     class_index: int | None = None,
 ) -> Tensor:
-    """Map seeds to latents: N seeds -> ws [N, num_ws, w_dim].
+    """Map seeds to latents: N seeds -> ws [N, num_ws, w_dim]; the rest as in `to_ws`."""
+    z = sample_z(seeds, generator.config.z_dim)
+    return to_ws(generator, z, truncation_psi, truncation_cutoff, class_index)
+
+
+@torch.no_grad()
+def to_ws(
+    generator: Generator,
+    z: Tensor,
+    truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
+    class_index: int | None = None,
+) -> Tensor:
+    """Map and truncate z: [..., z_dim] -> ws [..., num_ws, w_dim].
 
     psi pulls the rows before `truncation_cutoff` (all by default) towards the mean face: 1 is the
-    plain sample, 0 the mean. Each seed is mapped alone, so it gives the same bits in any batch.
+    plain sample, 0 the mean. Each z is mapped alone, so it gives the same bits in any batch.
     """
+    check_fit(z, (generator.config.z_dim,))
     if not math.isfinite(truncation_psi):
         raise InputError(f"truncation psi {truncation_psi} is not a finite number: give one such as 0.7")
     device = generator.mapping.w_avg.device
     label = one_hot(generator, class_index).to(device)
-    z = sample_z(seeds, generator.config.z_dim).to(device)
-    rows = [generator.map(z[i : i + 1], label, truncation_psi, truncation_cutoff) for i in range(len(z))]
-    return torch.cat(rows)
+    flat = z.reshape(-1, 1, z.shape[-1]).to(device)
+    rows = [generator.map(one, label, truncation_psi, truncation_cutoff) for one in flat]
+    return torch.cat(rows).reshape(*z.shape[:-1], generator.config.num_ws, -1)
+
+
+@torch.no_grad()
+def to_styles(generator: Generator, ws: Tensor) -> Tensor:
+    """Put ws through every layer's affine: [..., num_ws, w_dim] -> styles [..., num_styles], StyleSpace's latents.
+
+    They stand side by side in the order of `generator.config.style_layers`: the affines' raw
+    outputs, before a toRGB layer's weight_gain. `render_styles` makes images of them. Each face goes
+    through alone, so it gives the same bits in any batch.
+    """
+    check_fit(ws, (generator.config.num_ws, generator.config.w_dim))
+    rows = [generator.synthesis.make_styles(one) for one in ws.reshape(-1, 1, *ws.shape[-2:])]
+    return torch.cat(rows).reshape(*ws.shape[:-2], -1)
+
+
+def check_fit(latents: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise InputError if latents [..., *shape] are not of the shape that a generator needs."""
+    if tuple(latents.shape[-len(shape) :]) != shape:
+        needed = ", ".join(map(str, ("...", *shape)))
+        raise InputError(f"latents of shape {list(latents.shape)}: this generator needs [{needed}]")
 
 
 def one_hot(generator: Generator, class_index: int | None) -> Tensor:
@@ -65,8 +99,17 @@ def one_hot(generator: Generator, class_index: int | None) -> Tensor:
 
 def save_latents(path: str | Path, ws: Tensor, **notes: Any) -> None:
     """Write ws [N, num_ws, w_dim] as .npz under the key `w`, NVIDIA's --projected-w, with notes beside it."""
-    with replacing(Path(path)) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, w=ws.detach().cpu().float().numpy(), **notes)
+    _save(Path(path), w=ws.detach().cpu().float().numpy(), **notes)
+
+
+def save_styles(path: str | Path, styles: Tensor, **notes: Any) -> None:
+    """Write styles [N, num_styles] as .npz under the key `styles`, with notes beside it."""
+    _save(Path(path), styles=styles.detach().cpu().float().numpy(), **notes)
+
+
+def _save(path: Path, **arrays: Any) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def load_latents(path: str | Path, generator: Generator) -> Tensor:
@@ -77,6 +120,24 @@ def load_latents(path: str | Path, generator: Generator) -> Tensor:
     """
     with about(path):
         return fit_latents(read_latents(Path(path)), generator)
+
+
+def load_styles(path: str | Path, generator: Generator) -> Tensor:
+    """Load the faces of a file as styles, of what `save_styles` wrote or of any latents: -> [N, num_styles]."""
+    with about(path):
+        match load_content(Path(path)):
+            case {"styles": content}:
+                return fit_styles(to_tensor(content), generator)
+        return to_styles(generator, fit_latents(read_latents(Path(path)), generator))
+
+
+def fit_styles(styles: Tensor | None, generator: Generator) -> Tensor:
+    """Bring a file's styles to the generator's device: [N, num_styles] -> same, in float32."""
+    num_styles = generator.config.num_styles
+    if styles is None or styles.ndim != 2 or styles.shape[1] != num_styles or not styles.isfinite().all():
+        held = "no array" if styles is None else f"shape {list(styles.shape)}"
+        raise InputError(f"holds styles of {held}, this generator needs finite ones of [N, {num_styles}]")
+    return styles.float().to(generator.mapping.w_avg.device)
 
 
 def fit_latents(w: Tensor, generator: Generator) -> Tensor:
@@ -100,7 +161,10 @@ def read_latents(path: Path) -> Tensor:
     .npz with the key w (NVIDIA), .npy and .pt of one array (PDillis, SeFa, e4e, PTI), rosinality's
     projections and ReStyle's dictionary, the last step of each face. Nothing in the file is run.
     """
-    found = pick_latents(load_content(path))
+    content = load_content(path)
+    found = pick_latents(content)
+    if isinstance(content, dict) and "styles" in content:
+        raise InputError("holds styles, which no ws give back: edit them along a direction in StyleSpace")
     if found is None:
         raise InputError("holds no latents: give an .npz with the key w, or an .npy or .pt of w or w+")
     return found[1]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import os
 import re
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,107 +14,18 @@ from typing import Any
 import torch
 
 import directions
-from latentedit.checkpoints import fingerprint, load_record, save_record
-from latentedit.direction import UNITS, Direction, check_same_generator, cosines
-from latentedit.errors import InputError, about
-from latentedit.formats import Entry, parse_channel, read_entries
-from latentedit.networks import Generator
-from latentedit.ranges import parse_indices
+from latentedit.checkpoints import load_record, save_record
+from latentedit.direction import UNITS, Direction, cosines
+from latentedit.downloads import list_items, suggest
+from latentedit.errors import InputError, Notice, about
+from latentedit.files import home
+from latentedit.formats import Entry
+from latentedit.spaces import StyleDirection, make_direction
 
 KIND = "direction"
 SUFFIX = ".safetensors"
-SUFFIXES = (SUFFIX, ".npy", ".npz", ".pt", ".pth", ".pkl")  # what tells a file from a name
+HIDING = "it hides the bundled one of that name: `latentedit directions remove {name}` brings that back"
 ALIKE = 0.98  # the cosine from which two directions are nearly the same
-
-
-def load_direction(name: str | Path, generator: Generator | None, any_generator: bool = False) -> Direction:
-    """Load a direction for a generator, by its name in the library or by its file.
-
-    A file is latentedit's .safetensors or one of another tool's (`latentedit.formats`); `FILE:INDEX`
-    or `FILE:NAME` picks from a file of many. One that belongs to another generator is an error
-    unless `any_generator`, which then also leaves out the layers that this one lacks. Without a
-    generator at hand, None, the usual number of layers for the width is assumed where the file
-    does not say it, and noted in the provenance.
-    """
-    found = load_directions(name, generator, any_generator)
-    if len(found) > 1:
-        path, ends = split_address(str(name))[0], f"{found[0].name} to {found[-1].name}"
-        raise InputError(f"{name} holds {len(found)} directions, {ends}: pick one, such as {path}:0")
-    return found[0]
-
-
-def load_directions(name: str | Path, generator: Generator | None, any_generator: bool = False) -> list[Direction]:
-    """Load every direction that a name or an address, which may be `FILE:0-9`, stands for; else as `load_direction`."""
-    if is_address(str(name)):
-        found = _read_address(str(name), None if generator is None else generator.config.num_ws)
-    else:
-        found = [read_direction(find_direction(str(name), None if generator is None else fingerprint(generator)))]
-    if generator is None:
-        return found
-    with about(name):
-        return [fit(direction, generator, any_generator) for direction in found]
-
-
-def _read_address(address: str, num_ws: int | None) -> list[Direction]:
-    """Read all directions that an address names, laid on `num_ws` layers where the file names none."""
-    path, which = split_address(address)
-    if path.suffix.lower() == SUFFIX:
-        return [read_direction(path)]
-    entries = read_entries(path)
-    with about(path):
-        return [entry.lay(num_ws) for entry in choose_entries(entries, which)]
-
-
-def fit(direction: Direction, generator: Generator, any_generator: bool = False) -> Direction:
-    """Return the direction if it is one of the generator's; `any_generator` asks for no more than its width."""
-    config, last = generator.config, max(direction.layers)
-    made_for = direction.provenance.get("num_ws")
-    if direction.vector.shape[1] != config.w_dim:
-        raise InputError(
-            f"direction {direction.name} has width {direction.vector.shape[1]} and layers up to {last}, this generator "
-            f"width {config.w_dim} and layers 0-{config.num_ws - 1}: they don't fit"
-        )
-    if any_generator:
-        return _narrow(direction, config.num_ws)
-    check_same_generator(direction.name, direction.generator, fingerprint(generator))
-    if last >= config.num_ws or made_for not in (None, config.num_ws):
-        raise InputError(
-            f"direction {direction.name} is for {made_for or 'more'} layers and moves layers up to {last}, this "
-            f"generator has {config.num_ws}: pass --any-generator (any_generator=True) to move those that it has"
-        )
-    return direction
-
-
-def _narrow(direction: Direction, num_ws: int) -> Direction:
-    """Leave out the layers that a generator lacks, and say that it is meant for this one now."""
-    held = [i for i, layer in enumerate(direction.layers) if layer < num_ws]
-    if not held:
-        raise InputError(f"direction {direction.name} moves only layers above the last of this generator, {num_ws - 1}")
-    return replace(
-        direction,
-        vector=direction.vector[held],
-        layers=tuple(direction.layers[i] for i in held),
-        provenance={**direction.provenance, "num_ws": num_ws},
-    )
-
-
-def is_address(text: str) -> bool:
-    """Tell a file, `FILE:INDEX` or `FILE:NAME` from a name of the library."""
-    return split_address(text)[0].suffix.lower() in SUFFIXES
-
-
-def split_address(text: str) -> tuple[Path, str]:
-    """Split `FILE:INDEX` or `FILE:NAME`: -> the file and which of its directions, all of them if empty."""
-    path, _, which = text.rpartition(":")
-    if Path(path).suffix.lower() in SUFFIXES and not Path(text).exists():
-        return Path(path), which
-    return Path(text), ""
-
-
-def choose_entries(entries: list[Entry], which: str) -> list[Entry]:
-    """Pick entries by name or by position; all of them where nothing is asked."""
-    named = [entry for entry in entries if which in ("", entry.name)]
-    return named or [entries[i] for i in parse_indices(which, len(entries))]
 
 
 def list_directions(generator: str | None) -> dict[str, Path]:
@@ -122,8 +33,17 @@ def list_directions(generator: str | None) -> dict[str, Path]:
 
     Among them are those that the user imported for whichever generator they fit; None lists these alone.
     """
-    folders = [folder for folder in _bundled_folders() if _generator_of(folder) == generator]
-    return _directions_in([*folders, user_folder(None), user_folder(generator)])
+    return list_bundled(generator) | list_own(generator)
+
+
+def list_bundled(generator: str | None) -> dict[str, Path]:
+    """List the directions that come with latentedit for a generator's fingerprint."""
+    return _directions_in(folder for folder in _bundled_folders() if _generator_of(folder) == generator)
+
+
+def list_own(generator: str | None) -> dict[str, Path]:
+    """List the user's own directions for a generator's fingerprint, and those for whichever they fit."""
+    return _directions_in([user_folder(None), user_folder(generator)])
 
 
 def _directions_in(folders: Iterable[Path]) -> dict[str, Path]:
@@ -144,25 +64,36 @@ def _generator_of(folder: Path) -> str:
 def find_direction(name: str, generator: str | None) -> Path:
     """Find the file of a direction; an unknown name is answered with the nearest ones."""
     known = list_directions(generator)
-    if name not in known and (channel := parse_channel(name)):
-        raise InputError(
-            f"direction {name!r} is a channel of StyleSpace, number {channel[1]} of {channel[0]}: "
-            "styles cannot be edited here yet, give a direction in W"
-        )
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)
+        published = [item.name for item in list_items().values() if item.kind == "direction"]
+        near = suggest(name, [*known, *published]) or sorted(known)
         mend = f"did you mean {', '.join(near)}?" if near else "this generator has none yet, give a file"
         raise InputError(f"direction {name!r} is not known: {mend}")
+    _tell_hidden(name, generator)
     return known[name]
+
+
+def _tell_hidden(name: str, generator: str | None) -> None:
+    """Say so where the user's own direction hides a bundled one."""
+    if name in list_bundled(generator) and name in list_own(generator):
+        warnings.warn(Notice(f"direction {name} is your own, {HIDING.format(name=name)}"), stacklevel=3)
+
+
+def remove_direction(name: str, generator: str | None) -> Path:
+    """Remove one of the user's own directions; return the file that is gone."""
+    own = list_own(generator)
+    if name not in own:
+        bundled = name in list_bundled(generator)
+        mend = "it comes with latentedit" if bundled else f"yours are {', '.join(own) or 'none'}"
+        raise InputError(f"direction {name!r} is none of your own: {mend}")
+    with about(own[name]):
+        own[name].unlink()
+    return own[name]
 
 
 def user_folder(generator: str | None) -> Path:
     """Name the folder of the user's own directions for a generator, or, None, of those that name no generator."""
-    return _home() / "directions" / (generator[:16] if generator else "any")
-
-
-def _home() -> Path:
-    return Path(os.environ.get("LATENTEDIT_HOME") or Path.home() / ".latentedit")
+    return home() / "directions" / (generator[:16] if generator else "any")
 
 
 def save_direction(direction: Direction, path: Path) -> None:
@@ -170,12 +101,15 @@ def save_direction(direction: Direction, path: Path) -> None:
     header = {
         "kind": KIND,
         "name": direction.name,
+        "space": direction.space,
         "layers": list(direction.layers),
         "unit": direction.unit,
         "sigma": direction.sigma,
         "generator": direction.generator,
         "provenance": direction.provenance,
     }
+    if isinstance(direction, StyleDirection):
+        header["style_widths"] = list(direction.style_widths)
     save_record(path, {"vector": direction.vector}, header)
 
 
@@ -202,7 +136,10 @@ def _from_header(vector: torch.Tensor, header: dict[str, Any]) -> Direction:
     }
     if wrong := [key for key, is_sound in sound.items() if not is_sound]:
         raise ValueError(f"{wrong[0]} {str(header[wrong[0]])[:40]!r}")
-    return Direction(vector=vector, layers=tuple(int(layer) for layer in header["layers"]), **fields)
+    if header.get("space") == "s":
+        fields["style_widths"] = tuple(int(width) for width in header["style_widths"])
+    layers = tuple(int(layer) for layer in header["layers"])
+    return make_direction(header.get("space", "w"), vector=vector, layers=layers, **fields)
 
 
 def check_name(name: str) -> str:
@@ -217,6 +154,7 @@ def store_direction(direction: Direction, generator: str | None) -> Path:
     path = user_folder(generator) / f"{check_name(direction.name)}{SUFFIX}"
     path.parent.mkdir(parents=True, exist_ok=True)
     save_direction(replace(direction, generator=generator), path)
+    _tell_hidden(direction.name, generator)
     return path
 
 
@@ -226,15 +164,22 @@ def find_alike(entries: Sequence[Entry], least: float = ALIKE) -> list[tuple[str
     Returns the names in the file, the known ones' files, and the cosines, of at least `least` or at most -`least`.
     """
     usable = [entry for entry in entries if entry.rows.isfinite().all() and entry.rows.any()]
-    folders = [*_bundled_folders(), *sorted((_home() / "directions").glob("*"))]
+    folders = [*_bundled_folders(), *sorted((home() / "directions").glob("*"))]
+    paths = [path for folder in folders for path in _directions_in([folder]).values()]
     found = []
-    for path in (path for folder in folders for path in _directions_in([folder]).values()):
-        known = read_direction(path)
-        fitting = [entry for entry in usable if entry.width == known.vector.shape[1]]
-        laid = [entry.lay(max(known.layers) + 1) for entry in fitting]
-        values = cosines([known, *laid])[0, 1:].tolist()
-        found += [(e.name, path, v) for e, v in zip(fitting, values, strict=True) if abs(v) >= least]
+    for path, known in read_intact(paths):
+        laid = [(entry.name, entry.lay(max(known.layers) + 1)) for entry in usable]
+        fitting = [(name, one) for name, one in laid if (type(one), one.widths) == (type(known), known.widths)]
+        values = cosines([known, *(one for _, one in fitting)])[0, 1:].tolist()
+        found += [(name, path, v) for (name, _), v in zip(fitting, values, strict=True) if abs(v) >= least]
     return found
+
+
+def read_intact(paths: Iterable[Path]) -> Iterator[tuple[Path, Direction]]:
+    """Read the directions of files, passing over those that are damaged."""
+    for path in paths:
+        with suppress(InputError):
+            yield path, read_direction(path)
 
 
 def find_repeats(entries: Sequence[Entry], least: float = ALIKE) -> list[tuple[str, str, float]]:

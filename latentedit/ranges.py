@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from latentedit.errors import InputError
 
@@ -18,13 +19,18 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def parse_layers(text: str, num_ws: int) -> tuple[int, ...]:
-    """Read `all`, `4-7`, `0-3,7`, `coarse`, `middle` or `fine` as rows of ws, sorted, each once."""
+def parse_layers(text: str, num_ws: int, rows: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Read `all`, `4-7`, `0-3,7`, `coarse`, `middle` or `fine` as rows of ws, sorted, each once.
+
+    Of style layers, give their number and `rows`, the row of ws that feeds each: a name means the
+    layers that its rows feed, a number the layer itself.
+    """
+    rows = range(num_ws) if rows is None else rows
     if text.strip() == "all":
         return tuple(range(num_ws))
     layers: set[int] = set()
     for part in text.split(","):
-        layers.update(_parse_layer_part(part.strip(), text, num_ws))
+        layers.update(_parse_layer_part(part.strip(), text, rows))
     if max(layers) >= num_ws:
         raise InputError(f"layers {text!r}: this generator has layers 0-{num_ws - 1}")
     return tuple(sorted(layers))
@@ -38,15 +44,15 @@ def parse_indices(text: str, count: int) -> list[int]:
     return indices
 
 
-def _parse_layer_part(part: str, text: str, num_ws: int) -> list[int]:
+def _parse_layer_part(part: str, text: str, rows: Sequence[int]) -> list[int]:
     """Read one name or range of layers."""
     if part not in LAYER_NAMES:
         hint = f"layers {text!r}" if part == text.strip() else f"layers {text!r}, part {part!r}"
         return _parse_range(part, hint, "write all, coarse, middle, fine or layers such as 0-3,7")
     first, last = LAYER_NAMES[part]
-    named = list(range(first, num_ws if last is None else min(last + 1, num_ws)))
+    named = [i for i, row in enumerate(rows) if first <= row <= (max(rows) if last is None else last)]
     if not named:
-        raise InputError(f"layers {text!r}: {part} starts at layer {first}, this generator has 0-{num_ws - 1}")
+        raise InputError(f"layers {text!r}: {part} starts at layer {first}, this generator has 0-{max(rows)}")
     return named
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,11 +14,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.errors import InputError
+from latentedit.latents import check_fit
 from latentedit.networks import Generator, NoiseMode, freeze
 
 INK, PAPER, FAINT = (28, 28, 30), (255, 255, 255), (110, 110, 115)
 SMALLEST_CELL = 192  # pixels: smaller faces are enlarged in grids
 
+Painter = Callable[[Tensor, Tensor], object]  # latents [n, ...], images [n, 3, H, W] to fill
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -40,25 +42,59 @@ def render(
     runs its own forward, `chunk` faces at a time. `precision="bf16"` is a faster preview.
     `quiet=False` shows a progress bar. Raises InputError if a picture is not finite.
     """
+    check_fit(ws, (generator.config.num_ws, generator.config.w_dim))
     flat = ws.reshape(-1, *ws.shape[-2:])
-    if not len(flat):
-        raise InputError("no latents to render: the batch is empty")
+    images = _render_parts(*_choose_painter(generator, False, noise_mode, chunk, precision), generator, flat, quiet)
+    return images.reshape(*ws.shape[:-2], *images.shape[1:])
+
+
+@torch.no_grad()
+def render_styles(
+    generator: Generator,
+    styles: Tensor,
+    noise_mode: NoiseMode = "const",
+    chunk: int = 8,
+    quiet: bool = True,
+    precision: Precision = "fp32",
+) -> Tensor:
+    """Render StyleSpace's latents, as `to_styles` lays them out: [..., num_styles] -> [..., 3, H, W] in [-1, 1].
+
+    On the CPU it takes the path of `render`.
+    """
+    check_fit(styles, (generator.config.num_styles,))
+    flat = styles.reshape(-1, styles.shape[-1])
+    images = _render_parts(*_choose_painter(generator, True, noise_mode, chunk, precision), generator, flat, quiet)
+    return images.reshape(*styles.shape[:-1], *images.shape[1:])
+
+
+def _choose_painter(
+    generator: Generator, from_styles: bool, noise_mode: NoiseMode, chunk: int, precision: Precision
+) -> tuple[Painter, int]:
+    """Choose what fills images from latents, and how many it takes at once."""
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r} is not known: choose one of {', '.join(PRECISIONS)}")
-    synthesis, config, dtype = generator.synthesis, generator.config, PRECISIONS[precision]
-    frozen = freeze(synthesis, dtype) if flat.device.type == "cpu" else None
-    side, step = config.img_resolution, 1 if frozen else chunk
-    images = torch.empty(len(flat), config.img_channels, side, side, device=flat.device)
+    synthesis, dtype = generator.synthesis, PRECISIONS[precision]
+    frozen = freeze(synthesis, dtype)
+    if frozen is None:
+        synthesize = synthesis.render_styles if from_styles else synthesis
+        return lambda latents, out: out.copy_(synthesize(latents, noise_mode, dtype)), chunk
+    draw = frozen.render_styles if from_styles else frozen.render
+    return lambda latents, out: draw(latents[0], noise_mode, out[0]), 1
+
+
+def _render_parts(paint: Painter, step: int, generator: Generator, flat: Tensor, quiet: bool) -> Tensor:
+    """Render a batch part by part: [N, ...] -> [N, 3, H, W]."""
+    if not len(flat):
+        raise InputError("no latents to render: the batch is empty")
+    side = generator.config.img_resolution
+    images = torch.empty(len(flat), generator.config.img_channels, side, side, device=flat.device)
     for start in tqdm(range(0, len(flat), step), desc="rendering", disable=quiet):
         part = images[start : start + step]
-        if frozen:
-            frozen.render(flat[start], noise_mode, part[0])
-        else:
-            part.copy_(synthesis(flat[start : start + step], noise_mode, dtype))
+        paint(flat[start : start + step], part)
         if not torch.isfinite(torch.stack(part.aminmax())).all():
             raise InputError("these latents give no finite image: they lie too far out, or the generator is damaged")
         part.clamp_(-1, 1)
-    return images.reshape(*ws.shape[:-2], *images.shape[1:])
+    return images
 
 
 def to_pixels(image: Tensor) -> np.ndarray:

@@ -16,11 +16,15 @@ from latentedit.networks import Generator, GeneratorConfig
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+SETTINGS = ("LATENTEDIT_CACHE", "LATENTEDIT_OFFLINE", "LATENTEDIT_REGISTRY", *PROXIES, *map(str.upper, PROXIES))
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep the user's own library out of the tests."""
+    """Keep the user's own library, cache and network settings out of the tests."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("LATENTEDIT_HOME", str(folder))
     return folder

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 import directions
+from latentedit.addresses import load_direction
 from latentedit.checkpoints import load_checkpoint
-from latentedit.checkpoints.zoo import BUNDLED
 from latentedit.collection import CONDITIONED, FOUND, HELD_OUT_SEEDS, TRUNCATION_PSI, population_sd
 from latentedit.direction import cosine
+from latentedit.downloads import find_item, path_of
 from latentedit.evaluation import measure_effects
 from latentedit.latents import sample
-from latentedit.library import list_directions, load_direction
+from latentedit.library import list_directions
 from latentedit.predictors import load_assessor
 
 FOLDER = Path(directions.__file__).parent / "faces"
@@ -39,8 +40,9 @@ def test_the_generator_says_what_it_is(checkpoint):
     assert checkpoint.config.img_resolution >= 64
     assert "CC BY-NC-SA 4.0" in checkpoint.licence
     assert checkpoint.card["num_images"] > 0
-    assert BUNDLED["faces"].stat().st_size < 16e6
-    assert BUNDLED["faces"].with_suffix(".md").exists()
+    path = path_of(find_item("faces"))
+    assert path.stat().st_size < 16e6
+    assert path.with_suffix(".md").exists()
 
 
 def test_the_library_belongs_to_the_generator_and_is_indexed(checkpoint):

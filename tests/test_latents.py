@@ -3,7 +3,17 @@ import pytest
 import torch
 
 from latentedit.errors import InputError
-from latentedit.latents import load_latents, read_latents, sample, sample_z, save_latents
+from latentedit.latents import (
+    load_latents,
+    load_styles,
+    read_latents,
+    sample,
+    sample_z,
+    save_latents,
+    save_styles,
+    to_styles,
+    to_ws,
+)
 from latentedit.networks import Generator, GeneratorConfig
 
 
@@ -129,3 +139,35 @@ def test_what_is_no_seed_or_psi_is_refused(tiny_generator):
             sample(tiny_generator, seeds)
     with pytest.raises(InputError, match="psi nan"):
         sample(tiny_generator, [0], truncation_psi=float("nan"))
+
+
+def test_mapping_keeps_leading_axes_and_bits(tiny_generator):
+    z = sample_z(range(6), 12)
+    ws = to_ws(tiny_generator, z.reshape(2, 3, 12), 0.7, 4)
+    assert torch.equal(ws[1, 0], tiny_generator.map(z[3:4], None, 0.7, 4)[0])
+    assert torch.equal(ws.reshape(6, 6, 16), sample(tiny_generator, range(6), 0.7, 4))
+    styles = to_styles(tiny_generator, ws)
+    assert styles.shape == (2, 3, tiny_generator.config.num_styles)
+    assert torch.equal(styles.reshape(6, -1), tiny_generator.synthesis.make_styles(ws.reshape(6, 6, 16)))
+    with pytest.raises(InputError, match=r"needs \[..., 12\]"):
+        to_ws(tiny_generator, ws)
+    with pytest.raises(InputError, match=r"needs \[..., 6, 16\]"):
+        to_styles(tiny_generator, z)
+
+
+def test_saved_styles_are_loaded_equal_and_ws_become_styles(tiny_generator, tmp_path):
+    ws = sample(tiny_generator, range(3))
+    styles = to_styles(tiny_generator, ws)
+    save_styles(tmp_path / "s.npz", styles, note="edited")
+    save_latents(tmp_path / "w.npz", ws)
+    for name in ("s.npz", "w.npz"):
+        assert torch.equal(load_styles(tmp_path / name, tiny_generator), styles)
+    with pytest.raises(InputError, match=r"s\.npz: holds styles, which no ws give back"):
+        load_latents(tmp_path / "s.npz", tiny_generator)
+
+
+@pytest.mark.parametrize("styles", [np.ones((2, 63)), np.ones(64), np.full((1, 64), np.inf), np.array(["a"])])
+def test_styles_that_do_not_fit_are_refused(tiny_generator, tmp_path, styles):
+    np.savez(tmp_path / "s.npz", styles=styles)
+    with pytest.raises(InputError, match=r"s\.npz: holds styles of .* needs finite ones of \[N, 64\]"):
+        load_styles(tmp_path / "s.npz", tiny_generator)

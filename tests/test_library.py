@@ -4,16 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from latentedit.addresses import load_direction
 from latentedit.checkpoints import fingerprint, load_record, save_record
 from latentedit.errors import InputError
-from latentedit.library import (
-    find_direction,
-    list_directions,
-    load_direction,
-    read_direction,
-    save_direction,
-    store_direction,
-)
+from latentedit.library import find_direction, list_directions, read_direction, save_direction, store_direction
 
 
 def test_a_saved_direction_is_loaded_equal(tiny_direction, tmp_path):

@@ -73,3 +73,20 @@ def test_indices_are_positions():
     assert parse_indices("0-2,4", 5) == [0, 1, 2, 4]
     with pytest.raises(InputError, match=r"indices '3-5': there are 5, 0-4"):
         parse_indices("3-5", 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "layers"),
+    [
+        ("all", range(11)),
+        ("coarse", range(6)),
+        ("middle", range(6, 11)),
+        ("9", [9]),
+        ("middle,0-1", [0, 1, *range(6, 11)]),
+    ],
+)
+def test_names_of_style_layers_go_by_the_rows_that_feed_them(text, layers):
+    rows = [0, 1, 1, 2, 3, 3, 4, 5, 5, 6, 7]  # of a 32 px StyleGAN2
+    assert parse_layers(text, 11, rows) == tuple(layers)
+    with pytest.raises(InputError, match="fine starts at layer 8, this generator has 0-7"):
+        parse_layers("fine", 11, rows)

@@ -8,8 +8,8 @@ from PIL import Image
 from latentedit import load_generator
 from latentedit.editing import sweep
 from latentedit.errors import InputError
-from latentedit.latents import sample
-from latentedit.rendering import heat_map, image_grid, render, to_pil, to_pixels
+from latentedit.latents import sample, to_styles
+from latentedit.rendering import heat_map, image_grid, render, render_styles, to_pil, to_pixels
 
 
 def test_leading_axes_are_kept(tiny_generator):
@@ -17,6 +17,21 @@ def test_leading_axes_are_kept(tiny_generator):
     images = render(tiny_generator, ws.reshape(2, 3, 6, 16))
     assert images.shape == (2, 3, 3, 16, 16)
     assert torch.equal(images.reshape(6, 3, 16, 16), render(tiny_generator, ws))
+
+
+def test_styles_of_ws_render_to_the_same_bits(tiny_generator):
+    ws = sample(tiny_generator, range(6), 0.7).reshape(2, 3, 6, 16)
+    styles = to_styles(tiny_generator, ws)
+    for noise_mode in ("const", "none"):
+        assert torch.equal(render_styles(tiny_generator, styles, noise_mode), render(tiny_generator, ws, noise_mode))
+
+
+def test_latents_of_another_shape_are_refused(tiny_generator):
+    ws = sample(tiny_generator, range(2))
+    with pytest.raises(InputError, match=r"\[2, 64\]: this generator needs \[..., 6, 16\]"):
+        render(tiny_generator, to_styles(tiny_generator, ws))
+    with pytest.raises(InputError, match=r"\[2, 6, 16\]: this generator needs \[..., 64\]"):
+        render_styles(tiny_generator, ws)
 
 
 def test_a_face_is_the_same_in_any_chunk(tiny_generator):

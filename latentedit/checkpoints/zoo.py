@@ -1,32 +1,40 @@
-"""Generators by name: the bundled one, or any file."""
+"""Generators by name: the bundled one, a published one, or any file."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from latentedit.checkpoints.checkpoint import Checkpoint
 from latentedit.checkpoints.loading import load_generator_file
+from latentedit.downloads import find_item, obtain, suggest_items
 from latentedit.errors import InputError
 from latentedit.networks import Generator
 
-ASSETS = Path(__file__).parent.parent / "assets"
-BUNDLED = {"faces": ASSETS / "faces.safetensors"}
-
 
 def load_checkpoint(network: str | Path = "faces", device: str = "cpu") -> Checkpoint:
-    """Open a generator by its name (`faces` is bundled) or its file, with what the file says of it."""
-    path = BUNDLED.get(str(network), Path(network))
+    """Open a generator by its name, file or https address, with what is said of it.
+
+    `faces` is bundled; the other names of `latentedit models list` and addresses are downloaded at
+    their first use, after saying size and licence, and are checked at every further one.
+    """
+    place = choose_device(device)
+    item = find_item(str(network), "generator")
+    path = obtain(item) if item else Path(network)
     if not path.exists():
-        raise InputError(f"network {str(network)!r} is neither a file nor one of {', '.join(BUNDLED)}: check the path")
+        mend = suggest_items(str(network), "generator")
+        raise InputError(f"network {str(network)!r} is neither a file nor a known name: {mend}")
     checkpoint = load_generator_file(path)
-    checkpoint.generator.to(choose_device(device))
-    return checkpoint
+    checkpoint.generator.to(place)
+    if item is None:
+        return checkpoint
+    return replace(checkpoint, source=checkpoint.source or item.source, licence=checkpoint.licence or item.licence)
 
 
 def load_generator(network: str | Path = "faces", device: str = "cpu") -> Generator:
-    """Load a generator, ready to render, by its name (`faces` is bundled) or its file."""
+    """Load a generator, ready to render, by its name, file or https address, as `load_checkpoint` does."""
     return load_checkpoint(network, device).generator
 
 

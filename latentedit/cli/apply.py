@@ -9,13 +9,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from latentedit.cli import arguments, printing
+from latentedit.cli import arguments, faces, printing
 from latentedit.direction import Direction
 from latentedit.editing import convert_alpha, edit
 from latentedit.files import staged
-from latentedit.latents import save_latents
 from latentedit.ranges import format_ranges
-from latentedit.rendering import image_grid, render, to_pil
+from latentedit.rendering import image_grid, to_pil
 from latentedit.reporting import write_run
 from latentedit.scoring import Scorer, score
 
@@ -23,6 +22,7 @@ EXAMPLES = """\
   latentedit apply --direction w_sq --alpha 3
   latentedit apply --direction smile --alpha -2 --seeds 0-3,7 --layers 4-7
   latentedit apply --network ffhq.pkl --direction age.npy --alpha 3 --latents projected_w.npz
+  latentedit apply --direction 9_6 --alpha 10
 """
 
 
@@ -31,7 +31,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser = arguments.add_command(commands, "apply", run, "move faces along a direction: w + alpha * w*", EXAMPLES)
     arguments.add_direction(parser)
     parser.add_argument("--alpha", type=arguments.parse_number, required=True, help="how far; negative: the other way")
-    arguments.add_faces(parser, seeds="1")
+    faces.add_faces(parser, seeds="1")
     arguments.add_network(parser)
     arguments.add_scorer(parser)
     arguments.add_output(parser)
@@ -42,12 +42,12 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = arguments.open_network(args)
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
-    ws, names = arguments.open_faces(args, checkpoint)
-    edited = edit(ws, direction, args.alpha, layers, args.unit)
+    latents, names = faces.open_faces(args, checkpoint, direction)
+    edited = edit(latents, direction, args.alpha, layers, args.unit)
+    both = faces.map_faces(args, checkpoint, direction, torch.stack([latents, edited], dim=1))
     with staged(args.outdir) as folder:
-        both = torch.stack([ws, edited], dim=1)
-        pairs = render(checkpoint.generator, both, args.noise_mode, quiet=args.quiet, precision=args.precision)
-        faces = _describe_faces(names, f"{direction.name}{args.alpha:+g}", scorer, pairs)
+        pairs = faces.render_faces(args, checkpoint, direction, both)
+        rows = _describe_faces(names, f"{direction.name}{args.alpha:+g}", scorer, pairs)
         facts: dict[str, Any] = {
             "network": printing.describe_network(args.network, checkpoint),
             "direction": printing.describe_direction(direction),
@@ -55,45 +55,45 @@ def run(args: argparse.Namespace) -> None:
             "layers": format_ranges(layers),
             "flags": arguments.describe_flags(args),
             "scorer": scorer.name if scorer else None,
-            "faces": faces,
+            "faces": rows,
         }
-        for face, pair in zip(faces, pairs, strict=True):
+        for face, pair in zip(rows, pairs, strict=True):
             to_pil(pair[0]).save(folder / face["before"])
             to_pil(pair[1]).save(folder / face["after"])
-        save_latents(folder / "latents.npz", edited, fingerprint=checkpoint.fingerprint)
-        _draw_strip(pairs, faces, scorer, direction, args.alpha).save(folder / "strip.png")
+        faces.save_faces(folder / "latents.npz", checkpoint, direction, both[:, 1])
+        _draw_strip(pairs, rows, scorer, direction, args.alpha).save(folder / "strip.png")
         write_run(folder, **facts)
     lines = [
         printing.network_line(args.network, checkpoint),
         *printing.preview_lines(args.precision),
         printing.alpha_line(direction, facts["alpha"], facts["layers"]),
-        *(_face_line(face, scorer) for face in faces),
-        f"written    {args.outdir / 'strip.png'} and {2 * len(faces) + 2} files beside it",
+        *(_face_line(face, scorer) for face in rows),
+        f"written    {args.outdir / 'strip.png'} and {2 * len(rows) + 2} files beside it",
     ]
     printing.announce(args, facts, lines)
 
 
 def _describe_faces(names: list[str], suffix: str, scorer: Scorer | None, pairs: Tensor) -> list[dict[str, Any]]:
     """List each face's files and scores: pairs [N, 2, 3, H, W]."""
-    faces: list[dict[str, Any]] = [
+    rows: list[dict[str, Any]] = [
         {"name": name, "before": f"{name}.png", "after": f"{name}_{suffix}.png"} for name in names
     ]
     if scorer is not None:
-        for face, (before, after) in zip(faces, score(scorer, pairs).tolist(), strict=True):
+        for face, (before, after) in zip(rows, score(scorer, pairs).tolist(), strict=True):
             face |= {"score_before": before, "score_after": after}
-    return faces
+    return rows
 
 
 def _draw_strip(
-    pairs: Tensor, faces: list[dict[str, Any]], scorer: Scorer | None, direction: Direction, alpha: float
+    pairs: Tensor, rows: list[dict[str, Any]], scorer: Scorer | None, direction: Direction, alpha: float
 ) -> Image.Image:
     """Draw every face before and after: pairs [N, 2, 3, H, W] -> picture."""
     captions = None
     if scorer is not None:
         word = scorer.name.partition(":")[2] or scorer.name
-        captions = [[f"{word} {face[key]:.1f}" for key in ("score_before", "score_after")] for face in faces]
+        captions = [[f"{word} {face[key]:.1f}" for key in ("score_before", "score_after")] for face in rows]
     labels = ["before", f"{direction.name} {alpha:+g}"]
-    return image_grid(pairs, captions, labels, [face["name"] for face in faces])
+    return image_grid(pairs, captions, labels, [face["name"] for face in rows])
 
 
 def _face_line(face: dict[str, Any], scorer: Scorer | None) -> str:

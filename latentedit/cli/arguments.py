@@ -8,21 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from torch import Tensor
-
+from latentedit.addresses import load_direction
 from latentedit.checkpoints import Checkpoint, load_checkpoint
 from latentedit.direction import UNITS, Direction
+from latentedit.discovery import calibrate
 from latentedit.errors import InputError
-from latentedit.latents import load_latents, sample
-from latentedit.library import load_direction
+from latentedit.networks import AnyConfig
 from latentedit.predictors import load_scorer
 from latentedit.ranges import format_ranges, parse_layers, parse_seeds
-from latentedit.rendering import PRECISIONS
 from latentedit.scoring import Scorer
 
 Commands = Any  # argparse's own type for sub-parsers is private
 T = TypeVar("T")
-DEFAULT_PSI = 0.7
 
 
 def add_command(
@@ -41,41 +38,31 @@ def add_command(
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
-    """Add --network and --device."""
+    """Add --network, --device and --offline."""
     parser.add_argument(
-        "--network", default="faces", help="the generator: faces (bundled, default) or a .pkl, .pt or .safetensors file"
+        "--network",
+        default="faces",
+        help="the generator: faces (bundled, default), another name of `latentedit models list`, a .pkl, .pt or "
+        ".safetensors file, or an https address",
     )
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="default: auto")
+    add_offline(parser)
 
 
-def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
-    """Add the choice of faces: seeds and truncation, or a file of latents."""
-    parser.add_argument(
-        "--seeds", type=_as_argument(parse_seeds), metavar="S", help=f"seeds of faces, such as 0-3,7 (default {seeds})"
-    )
-    parser.set_defaults(default_seeds=seeds)
-    parser.add_argument(
-        "--trunc",
-        "--truncation",
-        "--psi",
-        type=parse_number,
-        metavar="PSI",
-        help=f"truncation psi of seeds (default {DEFAULT_PSI})",
-    )
-    parser.add_argument("--trunc-cutoff", type=int, metavar="N", help="truncate only the first N layers")
-    parser.add_argument("--class", dest="class_index", type=int, metavar="C", help="class of a conditional generator")
-    parser.add_argument(
-        "--latents", "--projected-w", type=Path, metavar="FILE", help="faces from an .npz, .npy or .pt, not seeds"
-    )
-    parser.add_argument("--noise-mode", choices=["const", "random", "none"], default="const", help="default: const")
-    parser.add_argument(
-        "--precision", choices=list(PRECISIONS), default="fp32", help="bf16: a faster preview (default fp32)"
-    )
+def add_offline(parser: argparse.ArgumentParser) -> None:
+    """Add --offline."""
+    parser.add_argument("--offline", action="store_true", help="download nothing (always so with LATENTEDIT_OFFLINE=1)")
 
 
 def add_direction(parser: argparse.ArgumentParser) -> None:
     """Add the direction, and how an edit along it is meant."""
-    parser.add_argument("--direction", required=True, help="a name of `latentedit directions list`, or a file")
+    parser.add_argument(
+        "--direction",
+        required=True,
+        help="a name of `latentedit directions list` or `latentedit models list`, a file, an https address, or "
+        "channels such as 9_6",
+    )
+    add_space(parser)
     parser.add_argument(
         "--layers",
         "--styles",
@@ -83,15 +70,22 @@ def add_direction(parser: argparse.ArgumentParser) -> None:
         "-L",
         default="all",
         metavar="L",
-        help="all, coarse, middle, fine or such as 4-7 (inclusive)",
+        help="all, coarse, middle, fine or such as 4-7 (inclusive); of channels: style layers, as in 9_6",
     )
     parser.add_argument(
         "--unit",
         choices=UNITS,
-        help="what an alpha counts: rows of the vector (raw), standard deviations of W's population (sigma), or "
+        help="what an alpha counts: rows of the vector (raw), standard deviations of the population (sigma), or "
         "unit norm over all layers as in the memorability paper (flat); default: the direction's own",
     )
     parser.add_argument("--any-generator", action="store_true", help="take a direction of another generator too")
+
+
+def add_space(parser: argparse.ArgumentParser) -> None:
+    """Add the space that another tool's file is meant in."""
+    parser.add_argument(
+        "--space", choices=["w", "z"], help="what another tool's file of one row moves (default: what its format says)"
+    )
 
 
 def add_scorer(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +101,7 @@ def add_output(parser: argparse.ArgumentParser, outdir: str | None = "out") -> N
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 
 
-def _as_argument(parse: Callable[[str], T]) -> Callable[[str], T]:
+def as_argument(parse: Callable[[str], T]) -> Callable[[str], T]:
     """Let argparse show an InputError's own words."""
 
     def parse_argument(text: str) -> T:
@@ -135,33 +129,27 @@ def open_network(args: argparse.Namespace) -> Checkpoint:
     return load_checkpoint(args.network, args.device)
 
 
-def open_faces(args: argparse.Namespace, checkpoint: Checkpoint) -> tuple[Tensor, list[str]]:
-    """Make the latents that the arguments choose: -> ws [N, num_ws, w_dim] and a name for each face."""
-    if args.latents is not None:
-        for flag in ("seeds", "trunc", "trunc_cutoff", "class_index"):
-            if getattr(args, flag) is not None:
-                name = flag.removesuffix("_index").replace("_", "-")
-                raise InputError(f"--{name} and --latents: latents are taken as they are, give one of them")
-        ws = load_latents(args.latents, checkpoint.generator)
-        return ws, [f"{args.latents.stem}-{i:04d}" for i in range(len(ws))]
-    seeds = args.seeds or parse_seeds(args.default_seeds)
-    if args.trunc_cutoff is not None and args.trunc_cutoff < 0:
-        raise InputError(f"--trunc-cutoff {args.trunc_cutoff}: give a number of layers, 0 or more")
-    psi = DEFAULT_PSI if args.trunc is None else args.trunc
-    ws = sample(checkpoint.generator, seeds, psi, args.trunc_cutoff, args.class_index)
-    return ws, [f"seed{seed:04d}" for seed in seeds]
-
-
 def open_direction(args: argparse.Namespace, checkpoint: Checkpoint) -> tuple[Direction, tuple[int, ...]]:
-    """Load the direction and the layers that an edit moves."""
-    direction = load_direction(args.direction, checkpoint.generator, args.any_generator)
-    layers = parse_layers(args.layers, checkpoint.config.num_ws)
+    """Load the direction and the layers that an edit moves; measure sigma where an alpha counts it and nobody did."""
+    direction = load_direction(args.direction, checkpoint.generator, args.any_generator, args.space)
+    layers = _choose_layers(args.layers, direction, checkpoint.config)
     moved = tuple(layer for layer in layers if layer in direction.layers)
     if not moved:
         raise InputError(
             f"--layers {args.layers}: direction {direction.name} moves only layers {format_ranges(direction.layers)}"
         )
+    if args.unit == "sigma" and direction.sigma is None:
+        direction = calibrate(direction, checkpoint.generator, args.class_index)
     return direction, moved
+
+
+def _choose_layers(text: str, direction: Direction, config: AnyConfig) -> tuple[int, ...]:
+    """Read --layers as layers of the direction's space: rows of ws, or style layers."""
+    if direction.space == "s":
+        return parse_layers(text, len(config.style_layers), [layer.row for layer in config.style_layers])
+    if direction.space == "z" and text.strip() != "all":
+        raise InputError(f"--layers {text}: direction {direction.name} moves z, which has no layers: leave it out")
+    return parse_layers(text, config.num_ws)
 
 
 def open_scorer(args: argparse.Namespace) -> Scorer | None:
@@ -178,7 +166,7 @@ def parse_count(text: str) -> int:
 
 def parse_seed(text: str) -> int:
     """Read one seed."""
-    return _as_argument(parse_seeds)(text)[0]
+    return as_argument(parse_seeds)(text)[0]
 
 
 def parse_positive(text: str) -> float:

@@ -6,10 +6,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from latentedit.addresses import load_direction
 from latentedit.cli import arguments, printing
 from latentedit.direction import cosine
 from latentedit.discovery import calibrate
-from latentedit.library import check_name, load_direction, save_direction, store_direction
+from latentedit.library import check_name, save_direction, store_direction
 
 EXAMPLES = """\
   latentedit condition w_sq --without smile --name cond_smile

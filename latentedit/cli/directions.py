@@ -5,26 +5,26 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from latentedit.addresses import is_address, load_direction, load_directions
 from latentedit.checkpoints import Checkpoint, load_checkpoint
 from latentedit.cli import arguments, printing
-from latentedit.cli.inspect import describe, describe_direction, fact_lines
+from latentedit.cli.inspect import describe, describe_direction, direction_facts
 from latentedit.collection import build_collection
 from latentedit.direction import Direction, check_same_generator, cosines
 from latentedit.discovery import calibrate
 from latentedit.errors import InputError, about
 from latentedit.files import replacing
-from latentedit.formats import WRITERS
+from latentedit.formats import WRITERS, Owner, parse_channels
 from latentedit.formats.entry import usual_num_ws
 from latentedit.library import (
     SUFFIX,
     check_name,
     find_direction,
-    is_address,
     list_directions,
-    load_direction,
-    load_directions,
     read_direction,
+    remove_direction,
     save_direction,
     store_direction,
 )
@@ -41,16 +41,28 @@ EXAMPLES = """\
   latentedit directions compare w_sq smile age --out cosines.png
   latentedit directions build --out directions/faces    find the bundled ones again
 """
-FORMATS_BY_SUFFIX = {".npy": "interfacegan", ".pt": "e4e", SUFFIX: "latentedit"}
+FORMATS_BY_SUFFIX = {
+    ".npy": "interfacegan",
+    ".pt": "e4e",
+    ".npz": "ganspace",
+    ".pkl": "ganspace-edit",
+    ".pth": "ganalyze",
+    ".txt": "stylespace",
+    SUFFIX: "latentedit",
+}
 
 
 def add_parser(commands: arguments.Commands) -> None:
     """Add the command and its own commands to the parser."""
     parser = arguments.add_command(
-        commands, "directions", list_known, "list, show, import, export, compare or rebuild directions", EXAMPLES
+        commands,
+        "directions",
+        list_known,
+        "list, show, import, export, compare, remove or rebuild directions",
+        EXAMPLES,
     )
     actions = parser.add_subparsers(
-        dest="action", metavar="list | show | import | export | compare | build", required=True
+        dest="action", metavar="list | show | import | export | compare | remove | build", required=True
     )
     listing = arguments.add_command(actions, "list", list_known, "list what a generator has", EXAMPLES)
     showing = arguments.add_command(actions, "show", show, "say how a direction was found and what it does", EXAMPLES)
@@ -60,7 +72,9 @@ def add_parser(commands: arguments.Commands) -> None:
         "--faces", type=arguments.parse_count, default=12_000, metavar="N", help="seeds 0 to N-1 (default 12000)"
     )
     building.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    for action in (listing, showing, building):
+    removing = arguments.add_command(actions, "remove", remove, "remove one of your own directions", EXAMPLES)
+    removing.add_argument("direction", metavar="NAME", help="a name of `latentedit directions list`")
+    for action in (listing, showing, building, removing):
         arguments.add_network(action)
         arguments.add_output(action, outdir=None)
     for action in (_add_import(actions), _add_export(actions), _add_compare(actions)):
@@ -76,6 +90,7 @@ def _add_import(actions: arguments.Commands) -> argparse.ArgumentParser:
     )
     parser.add_argument("file", help="of InterFaceGAN, e4e, GANSpace, rosinality, ...; FILE:INDEX where it holds many")
     parser.add_argument("--name", help="the name it gets (default: the file's)")
+    arguments.add_space(parser)
     parser.add_argument("--class", dest="class_index", type=int, metavar="C", help="class of a conditional generator")
     return parser
 
@@ -85,7 +100,7 @@ def _add_export(actions: arguments.Commands) -> argparse.ArgumentParser:
     parser.add_argument("direction", help="a name of `latentedit directions list`, or a file")
     parser.add_argument("out", type=Path, help="the file to write")
     parser.add_argument(
-        "--to", choices=[*WRITERS, "latentedit"], help="the format (default: .npy interfacegan, .pt e4e, .safetensors)"
+        "--to", choices=[*WRITERS, "latentedit"], help="the format (default: by the suffix, .npy interfacegan, .pt e4e)"
     )
     return parser
 
@@ -100,35 +115,50 @@ def _add_compare(actions: arguments.Commands) -> argparse.ArgumentParser:
 def list_known(args: argparse.Namespace) -> None:
     """Print every direction of the generator: name, space, sigma, method and where it lies."""
     known = list_directions(arguments.open_network(args).fingerprint)
-    found = [(path, read_direction(path)) for path in known.values()]
-    facts = [{**printing.describe_direction(direction), "file": str(path)} for path, direction in found]
-    lines = printing.table(
-        ["direction", "space", "shape", "sigma", "method", "file"], [_row(*entry) for entry in found]
-    )
+    listed = [_try_describe(name, path) for name, path in known.items()]
+    header = ["direction", "space", "shape", "sigma", "method", "file"]
+    lines = printing.table(header, [row for _, row in listed])
     none = [f"no direction is known for network {args.network}: give a file, or `latentedit directions build`"]
-    printing.announce(args, facts, lines if found else none)
+    printing.announce(args, [facts for facts, _ in listed], lines if listed else none)
 
 
-def _row(path: Path, direction: Direction) -> list[str]:
-    """Write one direction as the cells of a table."""
+def _try_describe(name: str, path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Describe a direction as facts and as the cells of a table; one that cannot be read by what is wrong with it."""
+    try:
+        direction = read_direction(path)
+    except InputError as error:
+        return {"name": name, "file": str(path), "damaged": str(error)}, [name, "", "", "", "damaged", str(path)]
     sigma = "" if direction.sigma is None else f"{direction.sigma:.3f}"
     shape = " x ".join(str(size) for size in direction.vector.shape)
-    return [direction.name, direction.space, shape, sigma, str(direction.provenance.get("method")), str(path)]
+    row = [name, direction.space, shape, sigma, str(direction.provenance.get("method")), str(path)]
+    return {**printing.describe_direction(direction), "file": str(path)}, row
 
 
 def show(args: argparse.Namespace) -> None:
-    """Print all that a direction's file says."""
+    """Print all that a direction's file says, or that there is to say of a channel."""
     if is_address(args.direction):
         facts = describe(args.direction)
     else:
-        facts = describe_direction(find_direction(args.direction, arguments.open_network(args).fingerprint))
-    printing.announce(args, facts, fact_lines(facts))
+        checkpoint = arguments.open_network(args)
+        known = list_directions(checkpoint.fingerprint)
+        if args.direction in known or parse_channels(args.direction) is None:
+            facts = describe_direction(find_direction(args.direction, checkpoint.fingerprint))
+        else:
+            channel = load_direction(args.direction, checkpoint.generator)
+            facts = direction_facts(calibrate(channel, checkpoint.generator))
+    printing.announce(args, facts, printing.fact_lines(facts))
+
+
+def remove(args: argparse.Namespace) -> None:
+    """Remove a direction of the user's own library, and say so."""
+    path = remove_direction(args.direction, arguments.open_network(args).fingerprint)
+    printing.announce(args, {"removed": str(path)}, [f"removed    {path}"])
 
 
 def import_file(args: argparse.Namespace) -> None:
     """Read, fit to the generator, store and print."""
     checkpoint = _open_network(args, args.file)
-    direction = load_direction(args.file, checkpoint.generator if checkpoint else None, args.any_generator)
+    direction = load_direction(args.file, checkpoint.generator if checkpoint else None, args.any_generator, args.space)
     owner = checkpoint.fingerprint if checkpoint else direction.generator
     if owner is None and not args.any_generator:
         raise InputError(
@@ -140,7 +170,7 @@ def import_file(args: argparse.Namespace) -> None:
         direction = calibrate(direction, checkpoint.generator, args.class_index)
     path = store_direction(direction, owner)
     facts = describe_direction(path)
-    printing.announce(args, facts, [*fact_lines(facts), f"written    {path}"])
+    printing.announce(args, facts, [*printing.fact_lines(facts), f"written    {path}"])
 
 
 def export(args: argparse.Namespace) -> None:
@@ -153,19 +183,21 @@ def export(args: argparse.Namespace) -> None:
     if format == "latentedit":
         save_direction(direction, args.out)
     else:
-        WRITERS[format](args.out, direction, _num_ws(direction, checkpoint))
+        WRITERS[format](args.out, direction, _owner(direction, checkpoint))
     facts = {**printing.describe_direction(direction), "format": format, "file": str(args.out)}
     layers = format_ranges(direction.layers)
     printing.announce(args, facts, [f"written    {args.out}: {direction.name}, layers {layers}, as {format}"])
 
 
-def _num_ws(direction: Direction, checkpoint: Checkpoint | None) -> int:
-    """Say how many layers the generator of a direction has, or usually has where nobody knows the generator."""
+def _owner(direction: Direction, checkpoint: Checkpoint | None) -> Owner:
+    """Say what a file needs of a direction's generator, or the usual where nobody knows the generator."""
     if checkpoint is not None:
-        return checkpoint.config.num_ws
+        return Owner(checkpoint.config.num_ws, checkpoint.generator.mapping.w_avg)
     if direction.generator is not None:
         raise InputError(f"direction {direction.name}: pass --network, whose number of layers the file depends on")
-    return direction.provenance.get("num_ws") or usual_num_ws(direction.vector.shape[1])
+    if direction.space == "z":
+        return Owner(1)
+    return Owner(direction.provenance.get("num_ws") or usual_num_ws(direction.vector.shape[1]))
 
 
 def compare(args: argparse.Namespace) -> None:

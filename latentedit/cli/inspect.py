@@ -9,33 +9,36 @@ from typing import Any
 
 from torch import Tensor
 
+from latentedit.addresses import LIST, choose_entries, fit, locate
 from latentedit.arrays import is_numpy, load_content
 from latentedit.checkpoints import load_checkpoint, load_record
 from latentedit.checkpoints.records import has_header
-from latentedit.checkpoints.zoo import BUNDLED
 from latentedit.cli import arguments, printing
-from latentedit.errors import InputError, about, one_line
-from latentedit.formats import Entry, recognise
+from latentedit.direction import Direction
+from latentedit.downloads import find_item, suggest_items
+from latentedit.errors import InputError, about
+from latentedit.formats import Entry, read_channels, recognise
+from latentedit.formats.stylespace import TEXT_TO_CHANNELS, is_text_to_channels
 from latentedit.latents import fit_latents, pick_latents
-from latentedit.library import SUFFIX, choose_entries, find_alike, find_repeats, fit, read_direction, split_address
+from latentedit.library import SUFFIX, find_alike, find_repeats, read_direction
 from latentedit.networks import Generator
 from latentedit.ranges import format_ranges
+from latentedit.spaces import StyleDirection
 
 EXAMPLES = """\
   latentedit inspect faces                              the bundled generator
   latentedit inspect ffhq.pkl                           nothing in the file is executed
   latentedit inspect cond_smile.safetensors --json
   latentedit inspect ffhq_pca.pt:10
+  latentedit inspect interfacegan-ffhq-age              downloaded on first use
   latentedit inspect age_boundary.npy --network ffhq.pkl
 """
-MOST_ODDITIES = 12  # shown of one file
-MOST_ITEMS = 6  # of a list, on one line
 
 
 def add_parser(commands: arguments.Commands) -> None:
     """Add the command to the parser."""
     parser = arguments.add_command(commands, "inspect", run, "say what a file is, and what is odd about it", EXAMPLES)
-    parser.add_argument("file", help="faces, or a file, or FILE:INDEX where it holds many directions")
+    parser.add_argument("file", help="a file, FILE:INDEX where it holds many directions, or a name or an https address")
     arguments.add_network(parser)
     parser.set_defaults(network=None)
     arguments.add_output(parser, outdir=None)
@@ -45,18 +48,21 @@ def run(args: argparse.Namespace) -> None:
     """Recognise, describe and print."""
     generator = None if args.network is None else arguments.open_network(args).generator
     facts = describe(args.file, generator)
-    printing.announce(args, facts, fact_lines(facts))
+    printing.announce(args, facts, printing.fact_lines(facts))
 
 
 def describe(address: str, generator: Generator | None = None) -> dict[str, Any]:
-    """Collect what there is to say of a bundled generator or a file, and whether it fits a generator."""
-    path, which = split_address(address)
-    if address in BUNDLED:
+    """Collect what there is to say of a file, named, published or by its path, and whether it fits a generator."""
+    item = find_item(address)
+    if item is not None and item.kind == "generator":
         return _describe_generator(address)
+    path, which = locate(address)
     if not path.is_file():
-        raise InputError(f"{address} is neither a file nor one of {', '.join(BUNDLED)}: check the path")
+        raise InputError(f"{address} is neither a file nor a known name: {suggest_items(address)}")
     if path.suffix == SUFFIX:
         return _describe_record(path, generator)
+    if path.suffix == LIST:
+        return {"file": str(path), "kind": "direction", "format": "StyleSpace channels", "name": read_channels(path)}
     return _describe_arrays(path, which, generator) or _describe_generator(address)
 
 
@@ -81,9 +87,11 @@ def _describe_arrays(path: Path, which: str, generator: Generator | None) -> dic
                 raise
             return None  # a checkpoint's own reader knows better what is wrong
         if entries := recognise(content, path):
-            return _describe_entries(path, choose_entries(entries, which), generator)
+            facts = _describe_entries(path, choose_entries(entries, which), generator)
+            return facts | _say_other_reading(content)
         if latents := pick_latents(content):
-            return _describe_latents(path, *latents, generator)
+            also = {"or": TEXT_TO_CHANNELS} if is_text_to_channels(content) else {}
+            return _describe_latents(path, *latents, generator) | also
         if is_numpy(path):
             raise InputError("holds neither directions nor latents: check that it is the right file")
     return None
@@ -100,6 +108,7 @@ def _describe_entries(path: Path, entries: list[Entry], generator: Generator | N
         "name": [entry.name for entry in entries],
         "shape": list(first.rows.shape),
         "precision": str(first.rows.dtype).removeprefix("torch."),
+        "space": first.space,
         "layers": _say_layers(first),
         "row_norm": [entry.row_norm for entry in entries],
         "unit": first.unit,
@@ -109,8 +118,26 @@ def _describe_entries(path: Path, entries: list[Entry], generator: Generator | N
     }
 
 
+def _say_other_reading(content: object) -> dict[str, str]:
+    """Say what the same array is where latents are asked for; what a file is used for decides."""
+    latents = pick_latents(content)
+    if latents is None:
+        return {}
+    return {"or": f"{_say_faces(latents[1])}, where --latents names it"}
+
+
+def _say_faces(w: Tensor) -> str:
+    """Say which faces latents are: [N, w_dim], [num_ws, w_dim] or [N, num_ws, w_dim]."""
+    count = "one face" if len(w) == 1 else f"{len(w)} faces"
+    if w.ndim == 3:
+        return f"{count} of {w.shape[1]} rows"
+    return f"{count} in W" if len(w) == 1 else f"one face of a generator of {len(w)} layers, else {count} in W"
+
+
 def _say_layers(entry: Entry) -> str:
     """Say which layers a direction of a file moves."""
+    if entry.space == "z":
+        return "none, in Z"
     if entry.layers is not None:
         return format_ranges(entry.layers)
     return "all, by the same row" if len(entry.rows) == 1 else f"0-{len(entry.rows) - 1}, each by a row of its own"
@@ -146,7 +173,7 @@ def _describe_latents(path: Path, format: str, w: Tensor, generator: Generator |
         "kind": "latents",
         "format": format,
         "shape": list(w.shape),
-        "meaning": "[N, w_dim], or the rows of one face" if w.ndim == 2 else "[N, num_ws, w_dim]",
+        "meaning": _say_faces(w),
         "row_norm": rows.norm(dim=1).tolist(),
         "odd": list(_find_oddities_of_latents(w, generator)),
     }
@@ -195,44 +222,31 @@ def describe_direction(path: Path, generator: Generator | None = None) -> dict[s
         direction.layers,
         generator=direction.generator,
         facts=direction.provenance,
+        space=direction.space,
+        style_widths=direction.style_widths if isinstance(direction, StyleDirection) else (),
     )
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
         "kind": "direction",
         "format": "latentedit",
+        **direction_facts(direction),
+        "odd": list(_find_oddities(path, [entry], generator)),
+    }
+
+
+def direction_facts(direction: Direction) -> dict[str, Any]:
+    """Say what there is to say of a direction itself."""
+    moved = {"channels": direction.channels} if isinstance(direction, StyleDirection) else {}
+    return {
         "name": direction.name,
         "space": direction.space,
         "shape": list(direction.vector.shape),
         "layers": list(direction.layers),
+        **moved,
         "norm": direction.norm,
         "unit": direction.unit,
         "sigma": direction.sigma,
         "generator": direction.generator,
         "provenance": direction.provenance,
-        "odd": list(_find_oddities(path, [entry], generator)),
     }
-
-
-def fact_lines(facts: dict[str, Any]) -> list[str]:
-    """Write one fact a line; what is odd or assumed takes a line each."""
-    spread = {key: facts[key][:MOST_ODDITIES] for key in ("assumed", "odd") if key in facts}
-    lines = [f"{key:20} {_shown(value)}" for key, value in facts.items() if key not in spread]
-    lines += [f"{key:20} {one_line(text)}" for key, texts in spread.items() for text in texts]
-    hidden = len(facts.get("odd", [])) - MOST_ODDITIES
-    return [*lines, f"{'odd':20} and {hidden} more, see --json"] if hidden > 0 else lines
-
-
-def _shown(value: Any) -> str:
-    """Write a value on one line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value)) or "none" if len(value) <= MOST_ITEMS else _shorten(value)
-    return f"{value:.6g}" if isinstance(value, float) else one_line(str(value))
-
-
-def _shorten(values: list[Any] | tuple[Any, ...]) -> str:
-    """Write a long list by its ends: numbers by the least and the largest, words by the first and the last."""
-    ends = [min(values), max(values)] if all(isinstance(v, int | float) for v in values) else [values[0], values[-1]]
-    return f"{_shown(ends[0])} to {_shown(ends[1])} ({len(values)})"

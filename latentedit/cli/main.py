@@ -6,19 +6,23 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from latentedit.cli import apply, condition, convert, directions, inspect, score, sweep, train
-from latentedit.errors import InputError, one_line
+from latentedit.cli import apply, condition, convert, directions, inspect, models, score, sweep, train
+from latentedit.downloads import switches
+from latentedit.errors import InputError, Notice, one_line
 
-COMMANDS = (apply, sweep, condition, score, inspect, convert, directions, train)
+COMMANDS = (apply, sweep, condition, score, inspect, convert, directions, models, train)
 EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
   latentedit condition w_sq --without smile --name cond_smile
   latentedit directions list
+  latentedit models list                                  published checkpoints, downloaded when they are named
 """
 
 
@@ -44,6 +48,23 @@ def build_parser() -> Parser:
     return parser
 
 
+@contextmanager
+def _telling(command: str) -> Iterator[None]:
+    """Show a Notice as one line on stderr; other warnings go their usual way."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **where: Any) -> None:
+        if issubclass(category, Notice):
+            print(f"latentedit {command}: {one_line(str(message))}", file=sys.stderr)
+        else:
+            usual(message, category, *place, **where)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", Notice)
+        warnings.showwarning = show
+        yield
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for a mistake of the user's, 130 for an interrupt."""
     for stream in (sys.stdout, sys.stderr):
@@ -51,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a name may hold letters that the terminal has not
     parsed = build_parser().parse_args(arguments)
     try:
-        parsed.run(parsed)
+        offline, quiet = getattr(parsed, "offline", False), getattr(parsed, "quiet", False)
+        with _telling(parsed.command), switches(offline, quiet):
+            parsed.run(parsed)
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,7 +9,10 @@ from typing import Any
 
 from latentedit.checkpoints import Checkpoint
 from latentedit.direction import Direction, Unit
-from latentedit.errors import printable
+from latentedit.errors import one_line, printable
+
+MOST_ODDITIES = 12  # shown of one file
+MOST_ITEMS = 6  # of a list, on one line
 
 
 def announce(args: argparse.Namespace, facts: Any, lines: Sequence[str]) -> None:
@@ -57,11 +60,39 @@ def preview_lines(precision: str) -> list[str]:
 def alpha_line(direction: Direction, alphas: Mapping[Unit, float], layers: str) -> str:
     """Write an edit with its alpha in every unit on one line."""
     conversion = " = ".join(f"{alpha:+.3g} {unit}" for unit, alpha in alphas.items())
-    return f"direction  {direction.name}, alpha {conversion}, layers {layers}"
+    where = {"z": "in z, before mapping", "s": f"style layers {layers}"}.get(direction.space, f"layers {layers}")
+    return f"direction  {direction.name}, alpha {conversion}, {where}"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align columns: the first to the left, the others to the right."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Align columns: the first `left` to the left, the others to the right."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    aligned = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in [header, *rows]]
-    return ["  ".join(cells) for cells in aligned]
+    aligned = [
+        [*map(str.ljust, row[:left], widths[:left]), *map(str.rjust, row[left:], widths[left:])]
+        for row in [header, *rows]
+    ]
+    return ["  ".join(cells).rstrip() for cells in aligned]
+
+
+def fact_lines(facts: dict[str, Any]) -> list[str]:
+    """Write one fact a line; what is odd or assumed takes a line each."""
+    spread = {key: facts[key][:MOST_ODDITIES] for key in ("assumed", "odd") if key in facts}
+    lines = [f"{key:20} {_shown(value)}" for key, value in facts.items() if key not in spread]
+    lines += [f"{key:20} {one_line(text)}" for key, texts in spread.items() for text in texts]
+    hidden = len(facts.get("odd", [])) - MOST_ODDITIES
+    return [*lines, f"{'odd':20} and {hidden} more, see --json"] if hidden > 0 else lines
+
+
+def _shown(value: Any) -> str:
+    """Write a value on one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value)) or "none" if len(value) <= MOST_ITEMS else _shorten(value)
+    return f"{value:.6g}" if isinstance(value, float) else one_line(str(value))
+
+
+def _shorten(values: list[Any] | tuple[Any, ...]) -> str:
+    """Write a long list by its ends: numbers by the least and the largest, words by the first and the last."""
+    ends = [min(values), max(values)] if all(isinstance(v, int | float) for v in values) else [values[0], values[-1]]
+    return f"{_shown(ends[0])} to {_shown(ends[1])} ({len(values)})"

@@ -9,19 +9,20 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from latentedit.cli import arguments, printing
+from latentedit.cli import arguments, faces, printing
 from latentedit.direction import Direction, Unit
 from latentedit.editing import convert_alpha, sweep
 from latentedit.errors import InputError
 from latentedit.files import staged
 from latentedit.ranges import format_ranges
-from latentedit.rendering import image_grid, render
+from latentedit.rendering import image_grid
 from latentedit.reporting import write_run
 from latentedit.scoring import score
 
 EXAMPLES = """\
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
   latentedit sweep --direction smile --seeds 5 --unit sigma --scorer omi:happy
+  latentedit sweep --direction 9_6 --start -10 --end 10
 """
 
 
@@ -33,7 +34,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument("--start", "--start-distance", type=number, default=-3.0, help="first alpha (default -3)")
     parser.add_argument("--end", "--end-distance", type=number, default=3.0, help="last alpha (default 3)")
     parser.add_argument("--steps", type=int, default=7, help="how many alphas (default 7)")
-    arguments.add_faces(parser, seeds="1,3,7,20")
+    faces.add_faces(parser, seeds="1,3,7,20")
     arguments.add_network(parser)
     arguments.add_scorer(parser)
     arguments.add_output(parser)
@@ -45,13 +46,12 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = arguments.open_network(args)
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
-    ws, names = arguments.open_faces(args, checkpoint)
-    swept = sweep(ws, direction, alphas, layers, args.unit)
+    latents, names = faces.open_faces(args, checkpoint, direction)
+    swept = sweep(latents, direction, alphas, layers, args.unit)
+    moved = faces.map_faces(args, checkpoint, direction, swept.latents)
     labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
     with staged(args.outdir) as folder:
-        images = render(  # [N, A, 3, H, W]
-            checkpoint.generator, swept.ws, args.noise_mode, quiet=args.quiet, precision=args.precision
-        )
+        images = faces.render_faces(args, checkpoint, direction, moved)  # [N, A, 3, H, W]
         scores = None if scorer is None else score(scorer, images)  # [N, A]
         facts = {
             "network": printing.describe_network(args.network, checkpoint),

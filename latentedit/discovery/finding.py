@@ -15,7 +15,7 @@ from latentedit.direction import Direction
 from latentedit.discovery.gradient import average_gradient
 from latentedit.discovery.logistic import fit_logistic
 from latentedit.errors import InputError
-from latentedit.latents import sample
+from latentedit.latents import sample, sample_z, to_styles
 from latentedit.networks import Generator
 from latentedit.scoring import Scorer
 
@@ -89,4 +89,7 @@ def _make(
 
 def calibrate(direction: Direction, generator: Generator, class_index: int | None = None) -> Direction:
     """Measure the direction's sigma on the generator's population, of one class where it is conditional."""
-    return direction.calibrated(sample(generator, POPULATION_SEEDS, class_index=class_index))
+    if direction.space == "z":
+        return direction.calibrated(sample_z(POPULATION_SEEDS, generator.config.z_dim))
+    ws = sample(generator, POPULATION_SEEDS, class_index=class_index)
+    return direction.calibrated(to_styles(generator, ws) if direction.space == "s" else ws)

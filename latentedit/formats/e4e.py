@@ -10,7 +10,7 @@ from torch import Tensor
 from latentedit.arrays import to_tensor
 from latentedit.direction import Direction
 from latentedit.formats.entry import MOST_LAYERS, Entry
-from latentedit.formats.writing import all_rows, only_row, replace_file
+from latentedit.formats.writing import Owner, all_rows, only_row, replace_file
 
 
 def read(content: object, stem: str) -> list[Entry]:
@@ -21,9 +21,9 @@ def read(content: object, stem: str) -> list[Entry]:
     return [Entry(stem, tensor.flatten(0, -2))]
 
 
-def write(path: Path, direction: Direction, num_ws: int) -> None:
+def write(path: Path, direction: Direction, owner: Owner) -> None:
     """Write float32 (1, w_dim) where every layer has the same row, else (1, num_ws, w_dim)."""
-    uniform = direction.space == "w" and len(direction.layers) == num_ws
-    tensor = only_row(direction, num_ws) if uniform else all_rows(direction, num_ws)[None]
+    uniform = direction.space == "w" and len(direction.layers) == owner.num_ws
+    tensor = only_row(direction, owner) if uniform else all_rows(direction, owner)[None]
     with replace_file(path) as file:
         torch.save(tensor.float(), file)

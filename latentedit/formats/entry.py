@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from latentedit.direction import Direction, Unit
+from latentedit.direction import Direction, Space, Unit
 from latentedit.errors import InputError
+from latentedit.spaces import make_direction
+
+ForeignSpace = Literal["w", "z"]  # what a file of one row may be meant in
 
 USUAL_LAYERS = {512: 18}  # by width: StyleGAN2 at 1024 px, whose directions most files hold
 MOST_LAYERS = 64  # a claim to more is damage: 1024 px have 18
@@ -24,7 +27,8 @@ class Entry:
 
     `layers` is None where the file does not say: then one row is meant for every layer of the
     generator, and several rows for one layer each. `facts` are what the file says beside, plain
-    JSON values; `assumed` what the reader took for granted.
+    JSON values; `assumed` what the reader took for granted. `style_widths` are those of a direction
+    in StyleSpace, which only latentedit's own files hold.
     """
 
     name: str
@@ -35,34 +39,45 @@ class Entry:
     generator: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
-
-    @property
-    def width(self) -> int:
-        """The width of W that it is for."""
-        return self.rows.shape[1]
+    space: Space = "w"
+    style_widths: tuple[int, ...] = ()
 
     @property
     def row_norm(self) -> float:
         """The root-mean-square norm of the rows."""
         return float(self.rows.double().square().sum(dim=1).mean().sqrt())
 
-    def lay(self, num_ws: int | None = None) -> Direction:
+    def lay(self, num_ws: int | None = None, space: ForeignSpace | None = None) -> Direction:
         """Lay the rows on layers: for a generator of `num_ws`, or where it is None, of the usual number.
 
-        What was assumed goes into the provenance, and so does the number of layers where the file fixes it.
+        `space` overrules the reader's. What was assumed goes into the provenance, and so does the
+        number of layers where the file fixes it.
         """
         provenance: dict[str, Any] = {"method": "imported", **self.facts, "assumed": list(self.assumed)}
+        if (space or self.space) == "z":
+            return self._lay_in_z(provenance)
         layers = self.layers
         if layers is None and len(self.rows) > 1:
             layers = tuple(range(len(self.rows)))
             provenance["num_ws"] = len(layers)
         if layers is None:
             if num_ws is None:
-                num_ws = usual_num_ws(self.width)
+                num_ws = usual_num_ws(self.rows.shape[1])
                 provenance["assumed"].append(f"all layers are {num_ws}, as they usually are at this width")
             layers = tuple(range(num_ws))
         vector = self.rows.expand(len(layers), -1).clone()
-        return Direction(self.name, vector, layers, self.unit, self.sigma, self.generator, provenance)
+        styles = {"style_widths": self.style_widths} if self.space == "s" else {}
+        known = {"unit": self.unit, "sigma": self.sigma, "generator": self.generator, "provenance": provenance}
+        return make_direction("s" if styles else "w", self.name, vector, layers, **known, **styles)
+
+    def _lay_in_z(self, provenance: dict[str, Any]) -> Direction:
+        """Take the one row as a direction in Z; its sigma, if any, was W's."""
+        if len(self.rows) > 1 or self.layers not in (None, (0,)):
+            raise InputError(f"direction {self.name} has a row a layer or moves some layers only: that is W, not Z")
+        sigma = self.sigma if self.space == "z" else None
+        unit = self.unit if sigma else "raw"
+        known = {"unit": unit, "sigma": sigma, "generator": self.generator, "provenance": provenance}
+        return make_direction("z", self.name, self.rows.clone(), (0,), **known)
 
     def oddities(self) -> Iterator[str]:
         """Say what a user should know before relying on it."""

@@ -10,7 +10,7 @@ import numpy as np
 from latentedit.arrays import to_tensor
 from latentedit.direction import Direction
 from latentedit.formats.entry import Entry
-from latentedit.formats.writing import only_row, replace_file
+from latentedit.formats.writing import Owner, only_row, replace_file
 
 
 def read(content: object, stem: str) -> list[Entry]:
@@ -28,11 +28,11 @@ def _doubts(stem: str) -> Iterator[str]:
     elif stem.startswith(("stylegan_", "stylegan1_")):
         yield "for StyleGAN2, though its name speaks of StyleGAN1, whose W is another space"
     elif stem.endswith("_boundary") and not stem.endswith("_w_boundary"):
-        yield "in W, though its name lacks InterFaceGAN's _w, which would make it one in Z"
+        yield "in W, though its name lacks InterFaceGAN's _w: pass --space z if it is one in Z"
 
 
-def write(path: Path, direction: Direction, num_ws: int) -> None:
-    """Write a direction of W as float64 (1, w_dim)."""
-    row = only_row(direction, num_ws)
+def write(path: Path, direction: Direction, owner: Owner) -> None:
+    """Write a direction of W, or of Z, as float64 (1, w_dim)."""
+    row = only_row(direction, owner, ("w", "z"))
     with replace_file(path) as file:
         np.save(file, row.numpy(), allow_pickle=False)

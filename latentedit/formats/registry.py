@@ -9,12 +9,15 @@ from pathlib import Path
 from latentedit.arrays import load_content
 from latentedit.direction import Direction
 from latentedit.errors import InputError, about
-from latentedit.formats import e4e, ganalyze, ganspace, interfacegan, rosinality, stylegan2directions
+from latentedit.formats import e4e, ganalyze, ganspace, higan, interfacegan, rosinality, stylegan2directions, stylespace
 from latentedit.formats.entry import Entry
+from latentedit.formats.stylespace import TEXT_TO_CHANNELS, is_text_to_channels
+from latentedit.formats.writing import Owner
 
 Reader = Callable[[object, str], list[Entry]]  # a file's content and its stem -> its directions, none if not its own
 FORMATS: dict[str, Reader] = {
     "InterFaceGAN boundary": interfacegan.read,
+    "HiGAN boundary": higan.read,
     "stylegan2directions": stylegan2directions.read,
     "e4e direction": e4e.read,
     "GANSpace edit": ganspace.read_edit,  # before the components, whose keys it has too
@@ -22,15 +25,27 @@ FORMATS: dict[str, Reader] = {
     "rosinality factor": rosinality.read,
     "GANalyze direction": ganalyze.read,
 }
-Writer = Callable[[Path, Direction, int], None]  # the generator's num_ws comes last
-WRITERS: dict[str, Writer] = {"interfacegan": interfacegan.write, "e4e": e4e.write, "rosinality": rosinality.write}
+Writer = Callable[[Path, Direction, Owner], None]
+WRITERS: dict[str, Writer] = {
+    "interfacegan": interfacegan.write,
+    "stylegan2directions": stylegan2directions.write,
+    "e4e": e4e.write,
+    "ganspace": ganspace.write_components,
+    "ganspace-edit": ganspace.write_edit,
+    "rosinality": rosinality.write,
+    "ganalyze": ganalyze.write,
+    "stylespace": stylespace.write,
+}
 
 
 def read_entries(path: Path) -> list[Entry]:
     """Read all directions of a file, whatever tool wrote it; each says its format and file in its facts."""
     with about(path):
-        if entries := recognise(load_content(path), path):
+        content = load_content(path)
+        if entries := recognise(content, path):
             return entries
+        if is_text_to_channels(content):
+            raise InputError(TEXT_TO_CHANNELS)
         raise InputError(f"holds no direction of a known format ({', '.join(FORMATS)}): perhaps latents, for --latents")
 
 

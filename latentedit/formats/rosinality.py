@@ -9,7 +9,7 @@ import torch
 from latentedit.arrays import to_tensor
 from latentedit.direction import Direction
 from latentedit.formats.entry import Entry
-from latentedit.formats.writing import only_row, replace_file
+from latentedit.formats.writing import Owner, only_row, replace_file
 
 BEFORE_TRUNCATION = "rosinality adds it before truncation: its degree times psi is an alpha here"
 
@@ -26,8 +26,8 @@ def read(content: object, stem: str) -> list[Entry]:
     return []
 
 
-def write(path: Path, direction: Direction, num_ws: int) -> None:
+def write(path: Path, direction: Direction, owner: Owner) -> None:
     """Write a direction of W as the one column of eigvec, float32 [w_dim, 1]."""
-    column = only_row(direction, num_ws).t().float().contiguous()
+    column = only_row(direction, owner).t().float().contiguous()
     with replace_file(path) as file:
         torch.save({"ckpt": direction.provenance.get("network", ""), "eigvec": column}, file)

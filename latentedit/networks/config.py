@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from itertools import accumulate
+from typing import Any, ClassVar, NamedTuple, Self
 
 MAX_TAPS = 64  # a longer filter is a mistake, or a trap for the memory
+
+
+class StyleLayer(NamedTuple):
+    """A layer of StyleSpace: where its style stands among all styles side by side."""
+
+    name: str  # of the module whose affine makes it, such as b32.conv1
+    start: int
+    width: int
+    row: int  # of ws, that feeds its affine
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,28 @@ class NetworkConfig:
             raise ValueError(f"channel widths {list(self.channels)[:20]}: each needs one channel or more")
         if not 0 < self.lr_multiplier < math.inf or not 0 < (self.conv_clamp or 1) < math.inf:
             raise ValueError(f"lr_multiplier {self.lr_multiplier} and conv_clamp {self.conv_clamp} must be positive")
+
+    @property
+    def num_ws(self) -> int:
+        """How many rows of ws synthesis eats."""
+        raise NotImplementedError
+
+    @property
+    def affines(self) -> list[tuple[str, int, int]]:
+        """List the layers that have a style, in the order of synthesis: name, width, row of ws."""
+        raise NotImplementedError
+
+    @property
+    def style_layers(self) -> tuple[StyleLayer, ...]:
+        """Lay the styles of all layers side by side, in the order of synthesis."""
+        names, widths, rows = zip(*self.affines, strict=True)
+        starts = accumulate((0, *widths[:-1]))
+        return tuple(map(StyleLayer, names, starts, widths, rows))
+
+    @property
+    def num_styles(self) -> int:
+        """How many style channels all layers have together."""
+        return sum(width for _, width, _ in self.affines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and lists, fit for JSON."""
@@ -81,6 +113,18 @@ class GeneratorConfig(NetworkConfig):
     def num_ws(self) -> int:
         """How many rows of ws synthesis eats: 2 log2(img_resolution) - 2."""
         return 2 * len(self.resolutions)
+
+    @property
+    def affines(self) -> list[tuple[str, int, int]]:
+        """List the layers that have a style, as Wu et al. 2021 count them: name, width, row of ws."""
+        found: list[tuple[str, int, int]] = []
+        below, row = 0, 0  # of the block's first layer
+        for resolution, width in zip(self.resolutions, self.channels, strict=True):
+            conv0 = [(f"b{resolution}.conv0", below, row)] if below else []
+            row += len(conv0)
+            found += [*conv0, (f"b{resolution}.conv1", width, row), (f"b{resolution}.torgb", width, row + 1)]
+            below, row = width, row + 1  # torgb shares its row with the next conv0
+        return found
 
 
 def block_channels(img_resolution: int, channel_base: int, channel_max: int) -> tuple[int, ...]:
@@ -167,6 +211,13 @@ class StyleGAN3Config(NetworkConfig):
         rate = 2 ** math.ceil(math.log2(min(stopband * 2, self.img_resolution)))
         size = self.img_resolution if i >= self.num_layers - 1 else rate + 2 * self.margin_size
         return Band(rate, cutoff, max(stopband, rate / 2) - cutoff, size)
+
+    @property
+    def affines(self) -> list[tuple[str, int, int]]:
+        """List the layers that have a style, the input's pose (cos, sin, x, y) first: name, width, row of ws."""
+        widths = [self.channels[0], *self.channels]
+        layers = [(name, widths[i], i + 1) for i, name in enumerate(self.layer_names)]
+        return [("input", 4, 0), *layers]
 
     @property
     def layer_names(self) -> list[str]:

@@ -6,15 +6,17 @@ import ctypes
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
+from latentedit.networks.config import GeneratorConfig
 from latentedit.networks.layers import FullyConnectedLayer
-from latentedit.networks.stylegan2 import NoiseMode, SynthesisBlock, SynthesisLayer, SynthesisNetwork
+from latentedit.networks.stylegan2 import SynthesisBlock, SynthesisLayer, SynthesisNetwork
+from latentedit.networks.synthesis import NoiseMode, split_styles
 from stylegan_ops import build
 from stylegan_ops.compiled_layers import CompiledLayers
 from stylegan_ops.plain_layers import PlainLayers
@@ -23,41 +25,18 @@ GAIN = math.sqrt(2)  # of the leaky ReLU
 TAPS = 4  # of the only low-pass filters that are taken
 
 
-@dataclass
-class FrozenLayer:
-    """A layer ready to run: w [w_dim] -> styles, then `run`, which knows where its maps lie."""
+class FrozenConvolution:
+    """A convolution ready to run: styles [I] -> `run`, which knows where its maps lie."""
 
-    row: int  # of ws
-    affine: FullyConnectedLayer
-    run: Callable[..., None]
-    gain: float = 1.0  # of the styles
+    def __init__(self, source: SynthesisLayer, run: Callable[[Tensor, Tensor, Tensor | None], None]) -> None:
+        self.run = run
+        self.power = source.weight.square().sum(dim=[2, 3])  # [O, I]
+        self.noise: Tensor | None = None
+        if source.use_noise:
+            self.noise_gain = source.noise_strength * GAIN
+            self.noise = source.noise_const * self.noise_gain
 
-    def __post_init__(self) -> None:
-        self.weight = self.affine.weight * (self.affine.weight_gain * self.gain)
-        self.bias = self.affine.bias * (self.affine.bias_gain * self.gain)
-
-    def make_styles(self, ws: Tensor) -> Tensor:
-        """Compute styles: ws [num_ws, w_dim] -> [I]."""
-        return torch.addmv(self.bias, self.weight, ws[self.row])
-
-    def __call__(self, ws: Tensor) -> None:
-        self.run(self.make_styles(ws))
-
-
-@dataclass
-class FrozenConvolution(FrozenLayer):
-    """A convolution ready to run, with its demodulation and its noise."""
-
-    source: SynthesisLayer = field(kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.power = self.source.weight.square().sum(dim=[2, 3])  # [O, I]
-        self.noise_gain = self.source.noise_strength * GAIN if self.source.use_noise else torch.zeros([])
-        self.noise = self.source.noise_const * self.noise_gain if self.source.use_noise else None
-
-    def __call__(self, ws: Tensor, noise_mode: NoiseMode = "const") -> None:
-        styles = self.make_styles(ws)
+    def __call__(self, styles: Tensor, noise_mode: NoiseMode) -> None:
         demod = (self.power @ styles.square() + 1e-8).rsqrt() * GAIN
         self.run(styles, demod, self._noise(noise_mode))
 
@@ -67,80 +46,110 @@ class FrozenConvolution(FrozenLayer):
         return self.noise if noise_mode == "const" else torch.randn(self.noise.shape).mul_(self.noise_gain)
 
 
-class FrozenSynthesis:
-    """A synthesis network packed for one type of feature map: ws [num_ws, w_dim] -> image [img_channels, R, R].
+@dataclass
+class FrozenBlock:
+    """The layers of one resolution, by their names in `config.style_layers`."""
 
-    Faces are made one at a time. Every block's output stays in memory, and of the next face only
-    what stands above its first row of ws that differs is made anew: a sweep over the upper layers
-    makes the lower ones once. An image has the same bits in any batch, after any other face.
+    convolutions: dict[str, FrozenConvolution]
+    colours: str
+    colours_gain: float
+    run_colours: Callable[[Tensor], None]  # styles [I], times the gain
+
+
+class FrozenSynthesis:
+    """A synthesis network packed for one type of feature map, which makes one face at a time.
+
+    Every block's output stays in memory, and of the next face only what stands above the first
+    styles that differ is made anew: a sweep over the upper layers makes the lower ones once. An
+    image has the same bits in any batch, after any other face.
     """
 
     def __init__(self, network: SynthesisNetwork, dtype: torch.dtype, ops: ctypes.CDLL | None) -> None:
         self.config, self.dtype = network.config, dtype
         self.layers = CompiledLayers(ops, dtype) if ops else PlainLayers(dtype)
-        self.convolutions: list[FrozenConvolution] = []
-        self.colours: list[FrozenLayer] = []
+        self.affines = [_fold(network.get_submodule(f"{layer.name}.affine")) for layer in self.config.style_layers]
         self.last: tuple[Tensor, NoiseMode] | None = None
         self.lock = threading.Lock()
         sizes = list(zip(self.config.resolutions, self.config.channels, strict=True))
         passing = self._allocate(max(self.layers.measure_map(*size) for size in sizes))  # the maps inside the blocks
         x = self.layers.make_map(*sizes[0], self._allocate(self.layers.measure_map(*sizes[0])))
-        x[:, :, : sizes[0][1]] = cast(Tensor, cast(SynthesisBlock, network.b4).const).permute(1, 2, 0)
+        x[:, :, : sizes[0][1]] = cast(SynthesisBlock, network.b4).const.permute(1, 2, 0)
         self.image: Tensor | None = None
+        self.blocks: list[FrozenBlock] = []
         for size in sizes:
-            block = cast(SynthesisBlock, network.get_submodule(f"b{size[0]}"))
             y = self.layers.make_map(*size, self._allocate(self.layers.measure_map(*size)))
-            if not block.is_first:
-                middle = self.layers.make_map(*size, passing)
-                self._add_convolution(block.conv0, x, middle)
-                x = middle
-            self._add_convolution(block.conv1, x, y)
-            self._add_colours(block, y)
+            block = cast(SynthesisBlock, network.get_submodule(f"b{size[0]}"))
+            self.blocks.append(self._freeze_block(f"b{size[0]}", block, x, self.layers.make_map(*size, passing), y))
             x = y
 
     def _allocate(self, count: int) -> Tensor:
         return torch.zeros(count, dtype=self.dtype)
+
+    def _freeze_block(self, name: str, block: SynthesisBlock, x: Tensor, middle: Tensor, y: Tensor) -> FrozenBlock:
+        convolutions = {}
+        if not block.is_first:
+            convolutions[f"{name}.conv0"] = self._freeze_convolution(block.conv0, x, middle)
+            x = middle
+        convolutions[f"{name}.conv1"] = self._freeze_convolution(block.conv1, x, y)
+        source, below = block.torgb, self.image
+        self.image = torch.zeros(self.config.img_channels, len(y), len(y))
+        weight, bias = source.weight[:, :, 0, 0], source.bias.clone()
+        run = self.layers.colours(weight, bias, y, below, self.image, **self._settings())
+        return FrozenBlock(convolutions, f"{name}.torgb", source.weight_gain, run)
+
+    def _freeze_convolution(self, source: SynthesisLayer, x: Tensor, y: Tensor) -> FrozenConvolution:
+        run = self.layers.convolution(source.weight, source.bias * GAIN, x, y, **self._settings())
+        return FrozenConvolution(source, run)
 
     def _settings(self) -> dict[str, Any]:
         total = sum(self.config.resample_filter)
         taps = [tap / total for tap in self.config.resample_filter]
         return {"taps": taps, "clamp": math.inf if self.config.conv_clamp is None else self.config.conv_clamp}
 
-    def _add_convolution(self, source: SynthesisLayer, x: Tensor, y: Tensor) -> None:
-        run = self.layers.convolution(source.weight, source.bias * GAIN, x, y, **self._settings())
-        self.convolutions.append(FrozenConvolution(len(self.convolutions), source.affine, run, source=source))
-
-    def _add_colours(self, block: SynthesisBlock, x: Tensor) -> None:
-        source, below = block.torgb, self.image
-        self.image = torch.zeros(self.config.img_channels, len(x), len(x))
-        weight = source.weight[:, :, 0, 0]
-        run = self.layers.colours(weight, source.bias.clone(), x, below, self.image, **self._settings())
-        self.colours.append(FrozenLayer(len(self.convolutions), source.affine, run, gain=source.weight_gain))
-
     @torch.no_grad()
+    def make_styles(self, ws: Tensor) -> Tensor:
+        """Put one face's ws through every layer's affine: [num_ws, w_dim] -> styles [num_styles]."""
+        layers = zip(self.config.style_layers, self.affines, strict=True)
+        rows = [ws[None, layer.row] @ weight.t() + bias for layer, (weight, bias) in layers]  # the affines' own bits
+        return torch.cat(rows, dim=1)[0]
+
     def render(self, ws: Tensor, noise_mode: NoiseMode, out: Tensor) -> None:
         """Render one face: ws [num_ws, w_dim] -> out [img_channels, R, R]."""
+        self.render_styles(self.make_styles(ws), noise_mode, out)
+
+    @torch.no_grad()
+    def render_styles(self, styles: Tensor, noise_mode: NoiseMode, out: Tensor) -> None:
+        """Render one face: styles [num_styles], as `make_styles` lays them out -> out [img_channels, R, R]."""
         with self.lock:
-            first = self._first_difference(ws, noise_mode)
-            self.last = None  # should the rest be interrupted
+            last, self.last = self.last, None  # should this be interrupted, nothing is left to build on
+            known = last[0] if last and last[1] == noise_mode else torch.full_like(styles, torch.nan)
             self.layers.plan()
-            for convolution in self.convolutions:
-                upsamples = convolution.row % 2 == 1
-                pair_ends = convolution.row + upsamples
-                if pair_ends >= first:
-                    convolution(ws, noise_mode)
-                if not upsamples and convolution.row + 1 >= first:
-                    self.colours[convolution.row // 2](ws)
+            self._make(_split(styles, self.config), _split(known, self.config), noise_mode)
             assert self.image is not None
             out.copy_(self.image)
-            self.last = (ws.clone(), noise_mode) if noise_mode != "random" else None
+            self.last = (styles.clone(), noise_mode) if noise_mode != "random" else None
 
-    def _first_difference(self, ws: Tensor, noise_mode: NoiseMode) -> int:
-        """Count the leading rows of ws that the last face shares."""
-        if self.last is None or self.last[1] != noise_mode:
-            return 0
-        equal = (self.last[0] == ws).all(dim=1)
-        return int(equal.int().cumprod(0).sum())
+    def _make(self, styles: dict[str, Tensor], known: dict[str, Tensor], noise_mode: NoiseMode) -> None:
+        """Make every map and image that differs from the last face's."""
+        map_changes = image_changes = False
+        for block in self.blocks:
+            map_changes |= any(not torch.equal(styles[name], known[name]) for name in block.convolutions)
+            if map_changes:
+                for name, convolution in block.convolutions.items():
+                    convolution(styles[name], noise_mode)
+            image_changes |= map_changes or not torch.equal(styles[block.colours], known[block.colours])
+            if image_changes:
+                block.run_colours(styles[block.colours] * block.colours_gain)
+
+
+def _fold(affine: nn.Module) -> tuple[Tensor, Tensor]:
+    """Multiply a layer's gains into its weights: -> weight [O, I], bias [O]."""
+    assert isinstance(affine, FullyConnectedLayer)
+    return affine.weight * affine.weight_gain, affine.bias * affine.bias_gain
+
+
+def _split(styles: Tensor, config: GeneratorConfig) -> dict[str, Tensor]:
+    return {name: style[0] for name, style in split_styles(styles[None], config).items()}
 
 
 @dataclass

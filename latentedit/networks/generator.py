@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from latentedit.networks.config import AnyConfig, StyleGAN3Config
 from latentedit.networks.mapping import MappingNetwork, truncate
-from latentedit.networks.stylegan2 import NoiseMode, SynthesisNetwork
+from latentedit.networks.stylegan2 import SynthesisNetwork
 from latentedit.networks.stylegan3 import StyleGAN3SynthesisNetwork
+from latentedit.networks.synthesis import NoiseMode
 
 
 class Generator(nn.Module):

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Literal, cast
+from collections.abc import Iterator, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from latentedit.networks.config import GeneratorConfig
 from latentedit.networks.layers import FullyConnectedLayer
-from latentedit.networks.mapping import check_ws
+from latentedit.networks.synthesis import NoiseMode, StyledNetwork, split_styles
 from stylegan_ops import bias_act, modulated_conv2d, setup_filter, upsample2d
-
-NoiseMode = Literal["const", "random", "none"]
 
 
 class SynthesisLayer(nn.Module):
-    """Modulated 3 x 3 convolution, noise, bias, leaky ReLU: [N, I, H, W], w [N, w_dim] -> [N, O, R, R]."""
+    """Modulated 3 x 3 convolution, noise, bias, leaky ReLU: [N, I, H, W], styles [N, I] -> [N, O, R, R]."""
 
     resample_filter: Tensor
     noise_const: Tensor
@@ -35,8 +33,7 @@ class SynthesisLayer(nn.Module):
             self.noise_strength = nn.Parameter(torch.zeros([]))
         self.register_buffer("resample_filter", setup_filter(config.resample_filter), persistent=False)
 
-    def forward(self, x: Tensor, w: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
-        styles = self.affine(w)
+    def forward(self, x: Tensor, styles: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
         x = modulated_conv2d(x, self.weight, styles, self.up, self.resample_filter)
         noise = self._noise(len(x), noise_mode)
         if noise is not None:
@@ -54,7 +51,7 @@ class SynthesisLayer(nn.Module):
 
 
 class ToRGBLayer(nn.Module):
-    """Modulated 1 x 1 convolution without demodulation: [N, I, R, R], w [N, w_dim] -> [N, img_channels, R, R]."""
+    """Modulated 1 x 1 convolution without demodulation: [N, I, R, R], styles [N, I] -> [N, img_channels, R, R]."""
 
     def __init__(self, config: GeneratorConfig, in_channels: int) -> None:
         super().__init__()
@@ -64,9 +61,8 @@ class ToRGBLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(config.img_channels))
         self.weight_gain = 1 / math.sqrt(in_channels)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        styles = self.affine(w) * self.weight_gain
-        x = modulated_conv2d(x, self.weight, styles, demodulate=False)
+    def forward(self, x: Tensor, styles: Tensor) -> Tensor:
+        x = modulated_conv2d(x, self.weight, styles * self.weight_gain, demodulate=False)
         return bias_act(x, self.bias, clamp=self.conv_clamp)
 
 
@@ -87,23 +83,22 @@ class SynthesisBlock(nn.Module):
         self.register_buffer("resample_filter", setup_filter(config.resample_filter), persistent=False)
 
     def forward(
-        self, x: Tensor, img: Tensor | None, ws: Tensor, noise_mode: NoiseMode = "const"
+        self, x: Tensor, img: Tensor | None, styles: Mapping[str, Tensor], noise_mode: NoiseMode = "const"
     ) -> tuple[Tensor, Tensor]:
-        if self.is_first:
-            x = self.conv1(x, ws[:, 0], noise_mode)
-        else:
-            x = self.conv0(x, ws[:, 0], noise_mode)
-            x = self.conv1(x, ws[:, 1], noise_mode)
-        rgb = self.torgb(x, ws[:, -1]).float()
+        if not self.is_first:
+            x = self.conv0(x, styles["conv0"], noise_mode)
+        x = self.conv1(x, styles["conv1"], noise_mode)
+        rgb = self.torgb(x, styles["torgb"]).float()
         return x, rgb if img is None else upsample2d(img, self.resample_filter) + rgb
 
 
-class SynthesisNetwork(nn.Module):
-    """Render: ws [N, num_ws, w_dim] -> images [N, img_channels, R, R], about [-1, 1]."""
+class SynthesisNetwork(StyledNetwork):
+    """StyleGAN2's synthesis, skip architecture: every block adds to the image of the block below."""
+
+    config: GeneratorConfig
 
     def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         below = 0
         for resolution, width in zip(config.resolutions, config.channels, strict=True):
             self.add_module(f"b{resolution}", SynthesisBlock(config, below, width, resolution))
@@ -116,14 +111,14 @@ class SynthesisNetwork(nn.Module):
             if name.endswith("resample_filter"):
                 yield name, kernel.clone()
 
-    def forward(self, ws: Tensor, noise_mode: NoiseMode = "const", dtype: torch.dtype = torch.float32) -> Tensor:
-        """Render ws; feature maps are held in `dtype`, styles and the image in float32."""
-        check_ws(ws, self.config.num_ws, self.config.w_dim)
-        x = cast(SynthesisBlock, self.b4).const.to(dtype).expand(len(ws), -1, -1, -1)
-        x = x.contiguous(memory_format=torch.channels_last)
-        img, row = None, 0
-        for resolution in self.config.resolutions:
-            rows = 2 if resolution == 4 else 3  # the last row of a block is the first of the next
-            x, img = self.get_submodule(f"b{resolution}")(x, img, ws[:, row : row + rows], noise_mode)
-            row += rows - 1
+    def render_styles(
+        self, styles: Tensor, noise_mode: NoiseMode = "const", dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """Render styles [N, num_styles], as `make_styles` lays them out: -> images [N, img_channels, R, R]."""
+        style = split_styles(styles, self.config)
+        x = cast(SynthesisBlock, self.b4).const.to(dtype).expand(len(styles), -1, -1, -1)
+        x, img = x.contiguous(memory_format=torch.channels_last), None
+        for block in (f"b{resolution}." for resolution in self.config.resolutions):
+            of_block = {name.removeprefix(block): style[name] for name in style if name.startswith(block)}
+            x, img = self.get_submodule(block[:-1])(x, img, of_block, noise_mode)
         return cast(Tensor, img)

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from latentedit.networks.config import Band, StyleGAN3Config
 from latentedit.networks.layers import FullyConnectedLayer, normalize_2nd_moment
-from latentedit.networks.mapping import check_ws
-from latentedit.networks.stylegan2 import NoiseMode
+from latentedit.networks.synthesis import NoiseMode, StyledNetwork, split_styles
 from stylegan_ops import bias_act, filtered_lrelu
 from stylegan_ops.modulated_conv2d import demodulation
 
@@ -49,7 +48,7 @@ def jinc(r: Tensor) -> Tensor:
 
 
 class SynthesisInput(nn.Module):
-    """Fourier features, rotated and translated as w and `transform` say: w [N, w_dim] -> [N, C, S, S]."""
+    """Fourier features, posed as styles (cos, sin, x, y) and `transform` say: [N, 4] -> [N, C, S, S]."""
 
     transform: Tensor
     freqs: Tensor
@@ -68,8 +67,8 @@ class SynthesisInput(nn.Module):
         self.register_buffer("freqs", torch.stack([radii * angles.cos(), radii * angles.sin()], dim=1))
         self.register_buffer("phases", torch.rand(channels) - 0.5)
 
-    def forward(self, w: Tensor) -> Tensor:
-        matrix = pose(self.affine(w)) @ self.transform  # [N, 3, 3]
+    def forward(self, styles: Tensor) -> Tensor:
+        matrix = pose(styles) @ self.transform  # [N, 3, 3]
         freqs = self.freqs @ matrix[:, :2, :2]  # [N, C, 2]
         phases = self.phases + (self.freqs @ matrix[:, :2, 2:]).squeeze(2)  # [N, C]
         # Frequencies that the user's scaling has pushed out of the band fade, lest they alias.
@@ -97,7 +96,7 @@ def pose(t: Tensor) -> Tensor:
 
 
 class SynthesisLayer(nn.Module):
-    """Modulated convolution, then bias and filtered leaky ReLU: [N, I, S, S], w [N, w_dim] -> [N, O, S', S']."""
+    """Modulated convolution, then bias and filtered leaky ReLU: [N, I, S, S], styles [N, I] -> [N, O, S', S']."""
 
     magnitude_ema: Tensor
     up_filter: Tensor
@@ -134,9 +133,9 @@ class SynthesisLayer(nn.Module):
         up_filter = design_filter(self.band_in, self.up, self.filter_size)
         return up_filter, design_filter(self.band_out, self.down, self.filter_size, self.is_radial)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+    def forward(self, x: Tensor, styles: Tensor) -> Tensor:
         # The powers of style and weight cancel in the demodulation; at one they keep half precision in its range.
-        styles = normalize_2nd_moment(self.affine(w))
+        styles = normalize_2nd_moment(styles)
         weight = self.weight * self.weight.square().mean(dim=[1, 2, 3], keepdim=True).rsqrt()
         x = scale_channels(x, styles * self.magnitude_ema.rsqrt())
         x = F.conv2d(x, weight.to(x.dtype), padding=weight.shape[-1] - 1)
@@ -147,7 +146,7 @@ class SynthesisLayer(nn.Module):
 
 
 class ToRGBLayer(nn.Module):
-    """Modulated 1 x 1 convolution without demodulation: [N, I, R, R], w [N, w_dim] -> [N, img_channels, R, R]."""
+    """Modulated 1 x 1 convolution without demodulation: [N, I, R, R], styles [N, I] -> [N, img_channels, R, R]."""
 
     magnitude_ema: Tensor
 
@@ -161,8 +160,8 @@ class ToRGBLayer(nn.Module):
         self.weight_gain = 1 / math.sqrt(in_channels)
         self.register_buffer("magnitude_ema", torch.ones([]))
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = scale_channels(x, self.affine(w) * self.weight_gain * self.magnitude_ema.rsqrt())
+    def forward(self, x: Tensor, styles: Tensor) -> Tensor:
+        x = scale_channels(x, styles * self.weight_gain * self.magnitude_ema.rsqrt())
         return bias_act(F.conv2d(x, self.weight.to(x.dtype)), self.bias, clamp=self.conv_clamp)
 
 
@@ -171,12 +170,13 @@ def scale_channels(x: Tensor, scales: Tensor) -> Tensor:
     return x * scales.to(x.dtype)[:, :, None, None]
 
 
-class StyleGAN3SynthesisNetwork(nn.Module):
-    """Render: ws [N, num_ws, w_dim] -> images [N, img_channels, R, R], about [-1, 1]."""
+class StyleGAN3SynthesisNetwork(StyledNetwork):
+    """StyleGAN3's synthesis. There is no noise: every `noise_mode` is the same."""
+
+    config: StyleGAN3Config
 
     def __init__(self, config: StyleGAN3Config) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.input = SynthesisInput(config.w_dim, config.channels[0], config.bands[0])
         *names, last = config.layer_names
         for i, name in enumerate(names):
@@ -189,10 +189,12 @@ class StyleGAN3SynthesisNetwork(nn.Module):
             if isinstance(layer, SynthesisLayer):
                 yield from zip((f"{name}.up_filter", f"{name}.down_filter"), layer.design_filters(), strict=True)
 
-    def forward(self, ws: Tensor, noise_mode: NoiseMode = "const", dtype: torch.dtype = torch.float32) -> Tensor:
-        """Render ws; feature maps are held in `dtype`. There is no noise: every `noise_mode` is the same."""
-        check_ws(ws, self.config.num_ws, self.config.w_dim)
-        x = self.input(ws[:, 0]).to(dtype)
-        for i, name in enumerate(self.config.layer_names):
-            x = self.get_submodule(name)(x, ws[:, i + 1])
+    def render_styles(
+        self, styles: Tensor, noise_mode: NoiseMode = "const", dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """Render styles [N, num_styles], as `make_styles` lays them out: -> images [N, img_channels, R, R]."""
+        part = split_styles(styles, self.config)
+        x = self.input(part["input"]).to(dtype)
+        for name in self.config.layer_names:
+            x = self.get_submodule(name)(x, part[name])
         return cast(Tensor, x.float() * self.config.output_scale)

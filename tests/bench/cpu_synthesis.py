@@ -160,8 +160,9 @@ def measure_memory(resolution: int = 1024, count: int = 8) -> dict[str, Any]:
 
 def list_weights(frozen: FrozenSynthesis) -> Iterable[Tensor]:
     """List what a frozen network holds of the weights."""
-    for convolution in frozen.convolutions:
-        yield from (convolution.power, convolution.weight)
+    yield from (weight for weight, _ in frozen.affines)
+    for convolution in (layer for block in frozen.blocks for layer in block.convolutions.values()):
+        yield convolution.power
         run = convolution.run
         if isinstance(run, CompiledConvolution):
             yield run.tensors["weight"]

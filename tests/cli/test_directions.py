@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from latentedit.addresses import load_direction
 from latentedit.checkpoints import fingerprint
-from latentedit.library import list_directions, load_direction
+from latentedit.library import list_directions
 
 ROW = torch.nn.functional.normalize(torch.randn(1, 16, generator=torch.Generator().manual_seed(3)).double())
 
@@ -92,11 +93,11 @@ def test_an_export_that_cannot_be_leaves_nothing(run, network, scorable_generato
     edit = {"lat_comp": ROW.numpy(), "lat_stdev": 2.0, "latent_space": "W"}
     edit |= {"edit_type": "latent", "edit_start": 2, "edit_end": 5}
     (tmp_path / "part.pkl").write_bytes(pickle.dumps(edit))
-    for out, message in (("part.npy", "cannot hold it"), ("part.txt", "--to"), ("no/part.pt", "No such file")):
+    for out, message in (("part.npy", "cannot hold it"), ("part.csv", "--to"), ("no/part.pt", "No such file")):
         done = run("directions", "export", tmp_path / "part.pkl", tmp_path / out, "--network", network)
         assert (done.code, done.out) == (2, "")
         assert message in done.err
-    assert not list(tmp_path.glob("part.[nt]*"))
+    assert not list(tmp_path.glob("part.[nc]*"))
     assert run("directions", "export", tmp_path / "part.pkl", tmp_path / "part.pt", "--network", network).code == 0
     assert torch.load(tmp_path / "part.pt").shape == (1, 8, 16)
 

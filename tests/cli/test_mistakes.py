@@ -129,6 +129,6 @@ def test_an_interrupt_ends_quietly(run, places, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("latentedit.cli.apply.render", interrupt)
+    monkeypatch.setattr("latentedit.cli.faces.render", interrupt)
     done = run(*(argument.format(**places) for argument in APPLY))
     assert (done.code, done.err) == (130, "latentedit apply: interrupted\n")

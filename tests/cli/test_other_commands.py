@@ -3,8 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
+from latentedit.addresses import load_direction
 from latentedit.direction import Direction, cosine
-from latentedit.library import load_direction, read_direction, save_direction
+from latentedit.library import read_direction, save_direction
 
 
 def test_condition_stores_an_orthogonal_direction_under_its_name(run, network, scorable_generator):
@@ -81,7 +82,7 @@ def test_train_generator_writes_a_generator_that_renders(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["apply", "sweep", "condition", "score", "inspect", "convert", "directions", "train"]
+    "command", ["apply", "sweep", "condition", "score", "inspect", "convert", "directions", "models", "train"]
 )
 def test_help_opens_with_examples_that_parse(run, command):
     from latentedit.cli.main import build_parser
@@ -95,7 +96,7 @@ def test_help_opens_with_examples_that_parse(run, command):
                 (
                     i
                     for i, word in enumerate(example)
-                    if word[:1].isupper() or word in ("rated", "the", "nothing", "find")
+                    if word[:1].isupper() or word in ("rated", "the", "nothing", "find", "downloaded")
                 ),
                 None,
             )

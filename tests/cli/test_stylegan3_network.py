@@ -5,9 +5,13 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from latentedit.addresses import load_direction
 from latentedit.checkpoints import fingerprint, load_generator
 from latentedit.direction import Direction
+from latentedit.editing import edit
+from latentedit.latents import sample, to_styles
 from latentedit.library import store_direction
+from latentedit.rendering import render_styles
 
 NETWORK = Path(__file__).parents[1] / "data" / "stylegan3-t-64.pkl"
 
@@ -21,6 +25,16 @@ def test_apply(run, tmp_path):
     before, after = (Image.open(tmp_path / "o" / name) for name in ("seed0001.png", "seed0001_up+5.png"))
     assert before.size == (64, 64)
     assert before.tobytes() != after.tobytes()
+
+
+def test_channels_count_the_pose_as_layer_zero(run):
+    shown = run("directions", "show", "0_2,3_1", "--network", NETWORK, "--json").facts
+    assert list(shown["provenance"]["channels"].values()) == ["input", "L2_36_32"]
+    generator = load_generator(NETWORK)
+    styles = to_styles(generator, sample(generator, [1], 0.7))
+    moved = edit(styles, load_direction("0_2", generator), 0.25)  # to the right, in image widths
+    before, after = render_styles(generator, styles), render_styles(generator, moved)
+    assert (after[..., 16:] - before[..., :-16]).norm() < 0.02 * (after - before).norm()
 
 
 def test_inspect(run):

@@ -61,13 +61,18 @@ def refuse(path, generator):
     return lines
 
 
-@pytest.mark.parametrize("place", ["alone", "lat_comp", "name", "object array", "in an npz", "in a .pt"])
+@pytest.mark.parametrize(
+    "place", ["alone", "lat_comp", "name", "object array", "boundary", "meta_data", "in an npz", "in a .pt"]
+)
 def test_no_code_runs(place, trap, tmp_path, tiny_generator):
     path, mkdir = tmp_path / "hostile.pkl", Mkdir(trap)
     if place == "alone":
         path.write_bytes(pickle.dumps(mkdir))
     elif place == "object array":
         path.write_bytes(npy(claim("()", "'|O'"), pickle.dumps(np.array(mkdir, dtype=object))))
+    elif place in ("boundary", "meta_data"):  # of HiGAN
+        content = {"boundary": ROW, "meta_data": {"manipulate_layers": "6-11"}} | {place: mkdir}
+        path.write_bytes(npy(claim("()", "'|O'"), pickle.dumps(np.array(content, dtype=object))))
     elif place == "in an npz":
         np.savez(path.with_suffix(".npz"), w=np.array([mkdir], dtype=object))
         path = path.with_suffix(".npz")

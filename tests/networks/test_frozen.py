@@ -107,7 +107,7 @@ def test_a_face_has_the_same_bits_in_any_batch_and_order(ops: ctypes.CDLL | None
         assert torch.equal(run(frozen, ws[order]), images[order])
 
 
-@pytest.mark.parametrize(("first", "count"), enumerate([7, 6, 6, 4, 4, 2, 2, 0, 0]))
+@pytest.mark.parametrize(("first", "count"), [*enumerate([7, 6, 6, 4, 4, 2, 2, 0, 0])])
 def test_rows_that_agree_are_not_made_again_and_the_bits_are_those_of_a_face_alone(
     ops: ctypes.CDLL | None, first: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +249,7 @@ def test_no_large_memory_is_taken_once_it_runs() -> None:
     with torch.profiler.profile(profile_memory=True) as profile:
         frozen.render(ws[1], "const", image)
     taken = [event.nbytes() for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
-    assert 0 < max(taken) < 2**16 < frozen.convolutions[-1].run.tensors["y"].numel()
+    assert 0 < max(taken) < 2**16 < frozen.blocks[-1].convolutions["b256.conv1"].run.tensors["y"].numel()
 
 
 def test_where_nothing_can_be_compiled_plain_torch_renders(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,3 +261,23 @@ def test_where_nothing_can_be_compiled_plain_torch_renders(monkeypatch: pytest.M
     assert type(frozen.layers).__name__ == "PlainLayers"
     ws = draw(generator, 2)
     assert relative_error(run(frozen, ws), generator.synthesis(ws)) < 1e-5
+
+
+@pytest.mark.parametrize(("name", "count"), [("b4.conv1", 7), ("b16.conv1", 4), ("b32.torgb", 0)])
+def test_styles_that_agree_are_not_made_again(
+    ops: ctypes.CDLL | None, name: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = make()
+    styles = generator.synthesis.make_styles(draw(generator, 1))
+    changed = styles.clone()
+    layer = next(layer for layer in generator.config.style_layers if layer.name == name)
+    changed[:, layer.start] += 1
+    frozen = FrozenSynthesis(generator.synthesis, torch.float32, ops)
+    image, made = torch.empty(3, 32, 32), []
+    frozen.render_styles(styles[0], "const", image)
+    kind = CompiledConvolution if ops else PlainConvolution
+    call = kind.__call__
+    monkeypatch.setattr(kind, "__call__", lambda self, *given: (made.append(self), call(self, *given)))
+    frozen.render_styles(changed[0], "const", image)
+    assert relative_error(image, generator.synthesis.render_styles(changed)[0]) < 1e-5
+    assert len(made) == count

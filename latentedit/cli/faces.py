@@ -1,0 +1,93 @@
+"""The faces that a command edits, z, ws or styles as its direction asks, and what becomes of them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from torch import Tensor
+
+from latentedit.checkpoints import Checkpoint
+from latentedit.cli.arguments import as_argument, parse_number
+from latentedit.direction import Direction
+from latentedit.errors import InputError
+from latentedit.latents import load_latents, load_styles, sample, sample_z, save_latents, save_styles, to_styles, to_ws
+from latentedit.ranges import parse_seeds
+from latentedit.rendering import PRECISIONS, render, render_styles
+
+DEFAULT_PSI = 0.7
+
+
+def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
+    """Add the choice of faces: seeds and truncation, or a file of latents."""
+    parser.add_argument(
+        "--seeds", type=as_argument(parse_seeds), metavar="S", help=f"seeds of faces, such as 0-3,7 (default {seeds})"
+    )
+    parser.set_defaults(default_seeds=seeds)
+    parser.add_argument(
+        "--trunc",
+        "--truncation",
+        "--psi",
+        type=parse_number,
+        metavar="PSI",
+        help=f"truncation psi of seeds (default {DEFAULT_PSI})",
+    )
+    parser.add_argument("--trunc-cutoff", type=int, metavar="N", help="truncate only the first N layers")
+    parser.add_argument("--class", dest="class_index", type=int, metavar="C", help="class of a conditional generator")
+    parser.add_argument(
+        "--latents", "--projected-w", type=Path, metavar="FILE", help="faces from an .npz, .npy or .pt, not seeds"
+    )
+    parser.add_argument("--noise-mode", choices=["const", "random", "none"], default="const", help="default: const")
+    parser.add_argument(
+        "--precision", choices=list(PRECISIONS), default="fp32", help="bf16: a faster preview (default fp32)"
+    )
+
+
+def open_faces(args: argparse.Namespace, checkpoint: Checkpoint, direction: Direction) -> tuple[Tensor, list[str]]:
+    """Make the faces that the arguments choose: -> z, ws or styles [N, ...], and a name for each."""
+    if args.latents is not None:
+        return _load_faces(args, checkpoint, direction)
+    seeds = args.seeds or parse_seeds(args.default_seeds)
+    if args.trunc_cutoff is not None and args.trunc_cutoff < 0:
+        raise InputError(f"--trunc-cutoff {args.trunc_cutoff}: give a number of layers, 0 or more")
+    names = [f"seed{seed:04d}" for seed in seeds]
+    if direction.space == "z":
+        return sample_z(seeds, checkpoint.config.z_dim), names
+    ws = sample(checkpoint.generator, seeds, _psi(args), args.trunc_cutoff, args.class_index)
+    return to_styles(checkpoint.generator, ws) if direction.space == "s" else ws, names
+
+
+def _load_faces(args: argparse.Namespace, checkpoint: Checkpoint, direction: Direction) -> tuple[Tensor, list[str]]:
+    """Load the faces of --latents, which no seed's setting may alter."""
+    for flag in ("seeds", "trunc", "trunc_cutoff", "class_index"):
+        if getattr(args, flag) is not None:
+            name = flag.removesuffix("_index").replace("_", "-")
+            raise InputError(f"--{name} and --latents: latents are taken as they are, give one of them")
+    if direction.space == "z":
+        raise InputError(f"--latents {args.latents}: they are ws, and direction {direction.name} moves z: give --seeds")
+    load = load_styles if direction.space == "s" else load_latents
+    faces = load(args.latents, checkpoint.generator)
+    return faces, [f"{args.latents.stem}-{i:04d}" for i in range(len(faces))]
+
+
+def _psi(args: argparse.Namespace) -> float:
+    return DEFAULT_PSI if args.trunc is None else args.trunc
+
+
+def map_faces(args: argparse.Namespace, checkpoint: Checkpoint, direction: Direction, latents: Tensor) -> Tensor:
+    """Map and truncate what is still z, [..., z_dim] -> ws [..., num_ws, w_dim]; leave ws and styles alone."""
+    if direction.space != "z":
+        return latents
+    return to_ws(checkpoint.generator, latents, _psi(args), args.trunc_cutoff, args.class_index)
+
+
+def render_faces(args: argparse.Namespace, checkpoint: Checkpoint, direction: Direction, latents: Tensor) -> Tensor:
+    """Render ws or styles: -> [..., 3, H, W]."""
+    draw = render_styles if direction.space == "s" else render
+    return draw(checkpoint.generator, latents, args.noise_mode, quiet=args.quiet, precision=args.precision)
+
+
+def save_faces(path: Path, checkpoint: Checkpoint, direction: Direction, latents: Tensor) -> None:
+    """Write ws or styles [N, ...] as .npz, with the generator's fingerprint."""
+    save = save_styles if direction.space == "s" else save_latents
+    save(path, latents, fingerprint=checkpoint.fingerprint)
