@@ -54,6 +54,11 @@ def network_line(name: str, checkpoint: le.Checkpoint) -> str:
     return f"network    {name}, {side} x {side} px, fingerprint {checkpoint.fingerprint[:12]}"
 
 
+def preview_lines(precision: str) -> list[str]:
+    """Warn of pictures that are only a preview."""
+    return [] if precision == "fp32" else [f"preview    rendered in {precision}: repeat in fp32 what you report"]
+
+
 def alpha_line(direction: le.Direction, alphas: Mapping[Unit, float], layers: str) -> str:
     """Write an edit with its alpha in every unit on one line."""
     conversion = " = ".join(f"{alpha:+.3g} {unit}" for unit, alpha in alphas.items())
