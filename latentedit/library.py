@@ -19,13 +19,12 @@ from latentedit.checkpoints import load_record, save_record
 from latentedit.direction import Direction, cosines
 from latentedit.downloads import list_items, suggest
 from latentedit.errors import InputError, Notice, about, damaged, one_line
-from latentedit.files import home, require_regular
+from latentedit.files import home, read_small
 from latentedit.formats import Entry
 from latentedit.spaces import StyleDirection, make_direction
 from latentedit.vocabulary import UNITS
 
 KIND = "direction"
-LARGEST_INDEX = 2**20  # bytes: a hundred times the bundled one
 LONGEST_NAME = 255  # characters, as of a file's
 SUFFIX = ".safetensors"
 HIDING = "it hides the bundled one of that name: `latentedit directions remove {name}` brings that back"
@@ -62,11 +61,8 @@ def _bundled_folders() -> list[Path]:
 
 def read_index(path: Path) -> str:
     """Read from a folder's index which generator its directions belong to: -> its fingerprint."""
-    require_regular(path)
     with about(path), damaged("no index of directions: install latentedit anew"):
-        if path.stat().st_size > LARGEST_INDEX:
-            raise InputError(f"an index of more than {LARGEST_INDEX >> 20} MiB: install latentedit anew")
-        return _require_fingerprint(json.loads(path.read_text(encoding="utf-8"))["generator"])
+        return _require_fingerprint(json.loads(read_small(path))["generator"])
 
 
 def _require_fingerprint(text: str) -> str:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from latentedit.checkpoints import load_generator_file, save_record
 from latentedit.checkpoints.archive import load_archive
+from latentedit.downloads.registry import read_registry
 from latentedit.errors import LONGEST_LINE, InputError, about, one_line
 from latentedit.formats import read_channels, read_entries
 from latentedit.latents import load_latents
@@ -26,6 +27,7 @@ READERS = {
     "directions": read_entries,
     "latents": lambda path: load_latents(path, None),
     "channels": read_channels,
+    "registry": read_registry,
     "direction": read_direction,
     "assessor": OmiAssessor.load,
     "state": load_state,
@@ -235,6 +237,8 @@ def test_a_training_state_that_lies(parts, tmp_path, little_memory):
 def test_an_index_that_is_none(content, tmp_path):
     (tmp_path / "index.json").write_bytes(content)
     refuse(read_index, tmp_path / "index.json")
+    if content != b"[]":  # a list of nothing is one
+        refuse(read_registry, tmp_path / "index.json")
 
 
 def test_a_message_of_a_file_is_one_line_of_bounded_length():

@@ -77,6 +77,8 @@ def _is_forbidden(event: str, args: tuple[object, ...]) -> bool:
     if event == "open":
         _, mode, flags = args
         return bool(isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)) or "w" in str(mode or "")
+    if event == "exec" and not args[0].co_filename.startswith("<"):
+        return False  # a module, whose import was judged
     if event == "import":
         return not str(args[0]).startswith(IMPORTABLE)
     return event.startswith(FORBIDDEN)

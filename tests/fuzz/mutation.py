@@ -57,7 +57,7 @@ def _find_structure(data: bytes) -> Callable[..., bytes] | None:
         return mutate_npy
     if data[8:9] == b"{":
         return mutate_safetensors
-    return mutate_json_text if data.startswith(b"{") else None
+    return mutate_json_text if data.startswith((b"{", b"[")) else None
 
 
 def flip_bytes(data: bytes, random: Random) -> bytes:

@@ -14,6 +14,7 @@ from latentedit.addresses import load_directions
 from latentedit.checkpoints import load_generator_file
 from latentedit.cli.inspect import describe
 from latentedit.cli.printing import fact_lines
+from latentedit.downloads.registry import read_registry
 from latentedit.errors import printable
 from latentedit.formats import read_channels, read_entries
 from latentedit.latents import load_latents
@@ -58,6 +59,10 @@ def read_assessor(path: Path) -> list[str]:
     return []
 
 
+def read_items(path: Path) -> list[str]:
+    return [item.name for item in read_registry(path)]
+
+
 def read_state(path: Path) -> list[str]:
     resume(path, STATE_CONFIG, STATE_SETTINGS, torch.device("cpu"))
     return []
@@ -77,6 +82,7 @@ def inspect(path: Path) -> list[str]:
 # A reader, and the kinds of seeds that it reads; the quickest first.
 READERS: dict[str, tuple[Callable[[Path], list[str]], tuple[str, ...]]] = {
     "index": (lambda path: [read_index(path)], ("records",)),
+    "registry": (read_items, ("records",)),
     "channels": (lambda path: [read_channels(path)], ("arrays",)),
     "record": (read_record, ("records",)),
     "photograph": (read_photograph, ("images",)),

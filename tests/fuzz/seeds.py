@@ -80,6 +80,14 @@ def write_records(folder: Path) -> None:
     OmiAssessor(features, ["memorable", "happy"], num_supports=2, gamma=0.5).save(folder / "assessor.safetensors", {})
     save_state(Training(STATE_CONFIG, STATE_SETTINGS, torch.device("cpu")), folder / "state.pt")
     index = {"generator": fingerprint(make_generator(CONFIG)), "directions": {"up": "rated memorable"}}
+    item = {
+        "name": "mine",
+        "file": "mine.pkl",
+        "kind": "generator",
+        "size": 9,
+        "mirrors": ["https://example.org/mine.pkl"],
+    }
+    (folder / "registry.json").write_text(json.dumps([item]))
     (folder / "index.json").write_text(json.dumps(index))
 
 
