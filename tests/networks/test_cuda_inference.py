@@ -276,7 +276,7 @@ def test_one_way_a_network_which_does_not_keep_it_alive() -> None:
     cuda_synthesis(generator.synthesis).render_styles(make_styles(generator))
     without_graphs = CudaSynthesis(generator.synthesis, capture=FakeGraphs(fails=True))
     with pytest.warns(RuntimeWarning, match="without a CUDA graph"):
-        _ = [without_graphs.render_styles(make_styles(generator)) for _ in range(4)]
+        [without_graphs.render_styles(make_styles(generator)) for _ in range(4)]
     gone = weakref.ref(generator.synthesis)
     del generator
     gc.collect()
