@@ -80,17 +80,7 @@ MISTAKES = {
         "state.pt",
     ),
     "growing from nothing": (
-        [
-            "train",
-            "generator",
-            "--data",
-            "{tmp}/whole.jpg",
-            "--outdir",
-            "{tmp}/out",
-            "--grow-from",
-            "{tmp}/no.pt",
-            "--quiet",
-        ],
+        ["train", "generator", "--data", "{tmp}/whole.jpg", "--quiet", "--grow-from", "{tmp}/no.pt"],
         "no.pt: No such file",
     ),
     "odd resolution": (

@@ -105,12 +105,13 @@ def test_the_first_states_still_go_on(data, tmp_path):
     assert state["generator_optimiser"]["param_groups"][0]["fused"]
 
 
-def test_path_lengths_even_out():
+def test_path_lengths_stay_near_their_mean():
     torch.manual_seed(0)
     config = replace(CONFIG, use_noise=False)
-    training = Training(config, replace(SETTINGS, path_weight=2.0, path_interval=1), torch.device("cpu"))
-    penalties = [training._regularise_paths()["paths"] for _ in range(300)]
-    assert sum(penalties[-30:]) < 0.2 * sum(penalties[:30])
+    training = Training(config, replace(SETTINGS, path_weight=2.0), torch.device("cpu"))
+    penalties = [training._regularise_paths()["paths"] for _ in range(200)]
+    assert min(penalties) >= 0
+    assert sum(penalties[-30:]) < 0.2 * sum(penalties[:30])  # the other sign drives them apart a thousandfold
     assert training.path_length > 0
 
 

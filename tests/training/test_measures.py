@@ -78,6 +78,13 @@ def test_balls_reach_to_the_third_neighbour():
     assert precision_and_recall(real, torch.tensor([[7.9], [6.1], [-1.9], [2.1]]), k=1).precision == 0.25
 
 
+def test_recall_is_precision_seen_from_the_other_side():
+    a, b = torch.randn(50, 3), torch.randn(40, 3) + 1
+    forth, back = precision_and_recall(a, b), precision_and_recall(b, a)
+    assert forth == back[::-1]
+    assert 0.1 < forth.recall < forth.precision < 1 or 0.1 < forth.precision < forth.recall < 1
+
+
 def test_the_nearest_is_found():
     bank = torch.randn(40, 6)
     order = torch.randperm(40)
