@@ -213,7 +213,9 @@ def pack(weight: Tensor, name: str, dtype: torch.dtype, panel: int) -> Tensor:
     leading = (count, outputs // panel) if rows else (outputs // panel, count)
     packed = torch.empty(*leading, inputs // pairs, panel, pairs, dtype=dtype)
     panels = packed.transpose(0, 1) if rows else packed
-    for part, out in zip(weight.unflatten(0, (-1, panel)), panels, strict=True):  # one by one, as it takes memory
+    for part, out in zip(
+        weight.reshape(-1, panel, *weight.shape[1:]), panels, strict=True
+    ):  # one by one, as it takes memory
         part = _transform(_transform(part, rows).mT, rows).mT if rows else part
         out.copy_(part.reshape(panel, inputs // pairs, pairs, count).permute(3, 1, 0, 2))
     return packed

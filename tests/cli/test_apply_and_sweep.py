@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latentedit.cli import faces
 from latentedit.latents import sample, save_latents
 from latentedit.rendering import render
 
@@ -120,7 +119,7 @@ def test_with_random_noise_the_edit_alone_changes_a_face(run, network, tmp_path)
 def test_bf16_is_called_what_it_is(run, network, tmp_path, command, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        faces, "render", lambda *given, **named: (asked.append(named["precision"]), render(*given, **named))[1]
+        "latentedit.render", lambda *given, **named: (asked.append(named["precision"]), render(*given, **named))[1]
     )
     given = [*command, "--network", network, "--direction", "up", "--outdir", tmp_path / "out", "--scorer", "none"]
     assert "preview " not in run(*given).out
