@@ -12,7 +12,7 @@ from seeds import CONFIG, STATE_CONFIG, STATE_SETTINGS, make_generator
 
 from latentedit.addresses import load_directions
 from latentedit.checkpoints import load_generator_file
-from latentedit.cli.inspect import describe
+from latentedit.cli.description import describe
 from latentedit.cli.printing import fact_lines
 from latentedit.downloads.registry import read_registry
 from latentedit.errors import printable
