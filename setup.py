@@ -29,7 +29,7 @@ setup(
     packages=find_packages(include=["latentedit*", "stylegan_ops*", "directions*"]),
     package_data={
         "latentedit": ["py.typed", "*.pyi", "assets/*"],
-        "stylegan_ops": ["csrc/*.cu", "csrc/*.cpp", "csrc/*.h"],
+        "stylegan_ops": ["csrc/*.cu", "csrc/*.cpp", "csrc/*.h", "csrc/cpu/*.cpp", "csrc/cpu/*.h"],
         "directions": ["*/*.safetensors", "*/*.json", "*/*.md"],
     },
     install_requires=[
@@ -47,6 +47,6 @@ setup(
         "filelock",
         "tqdm",
     ],
-    extras_require={"plots": PLOTS, "test": TEST + PLOTS},
+    extras_require={"plots": PLOTS, "test": TEST + PLOTS, "fuzz": ["atheris"]},
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )

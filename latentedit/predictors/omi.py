@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from latentedit.checkpoints import load_record, save_record
-from latentedit.errors import InputError, about
+from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.attributes import AttributeScorer
 from latentedit.predictors.features import GradientFeatures
 from latentedit.predictors.patches import PatchFeatures
@@ -106,11 +106,8 @@ def gaussian_kernel(a: Tensor, b: Tensor, gamma: float) -> Tensor:
 def _read(path: Path) -> OmiAssessor:
     """Read and check a record."""
     state, header = load_record(path)
-    with about(path):
-        try:
-            return _build(header, state)
-        except (LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
-            raise InputError("not an assessor that latentedit wrote: fetch it or train it again") from error
+    with about(path), damaged("not an assessor that latentedit wrote: fetch it or train it again"):
+        return _build(header, state)
 
 
 def _build(header: dict[str, Any], state: dict[str, Tensor]) -> OmiAssessor:
@@ -121,7 +118,8 @@ def _build(header: dict[str, Any], state: dict[str, Tensor]) -> OmiAssessor:
     attributes, gamma, supports = header["attributes"], float(header["gamma"]), state["supports"]
     if not all(isinstance(name, str) and name.isprintable() for name in attributes) or not math.isfinite(gamma):
         raise ValueError("attributes without names, or a gamma that is none")
-    if state["weight"].shape != (len(attributes), features.config.num_features):
+    num_features = features.config.num_features
+    if state["weight"].shape != (len(attributes), num_features) or supports.shape[1:] != (len(attributes),):
         raise ValueError("weights of other shapes")  # before memory is taken for them
     assessor = OmiAssessor(features, attributes, len(supports), gamma, header["name"])
     assessor.load_state_dict(state)
