@@ -40,6 +40,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument("--table", action="store_true", help="the memorability paper's table, in markdown; keeps none")
     parser.add_argument("--name", help="what to call it in your own library; unsupervised: comp, before 0, 1, ...")
     parser.add_argument("--num", type=arguments.parse_count, default=10, help="how many components (default 10)")
+    parser.add_argument("--steps", type=arguments.parse_count, default=300, help="of --method learned (default 300)")
     parser.add_argument("--space", choices=["z", "w", "w+", "s"], default="w", help="default: w; w+ mixes styles")
     parser.add_argument("--layers", default="all", metavar="L", help="all, coarse, middle, fine or such as 4-7")
     parser.add_argument("--labels", metavar="RULE", help="which scores are high: mean, median or quantile:.1")
@@ -149,9 +150,7 @@ def _find(args: argparse.Namespace, checkpoint: le.Checkpoint) -> le.Direction:
     """Find the direction that the arguments ask for."""
     layers = _choose_layers(args, checkpoint)
     if args.method in BY_GRADIENT and (args.scores or args.labels or args.rendering):
-        raise InputError(
-            f"--method {args.method} follows a scorer's gradient: leave out --scores, --labels, --rendering"
-        )
+        raise InputError(f"--method {args.method} follows a scorer: leave out --scores, --labels and --rendering")
     if args.method == "gradient" and (args.space, args.layers) != ("w", "all"):
         raise InputError("--method gradient moves all layers of W: leave out --space and --layers, or take learned")
     if args.method in BY_SCORES:
@@ -172,7 +171,10 @@ def _find(args: argparse.Namespace, checkpoint: le.Checkpoint) -> le.Direction:
     rest: dict[str, Any] = {"provenance": faces.origin, "class_index": args.class_index, "quiet": args.quiet}
     if args.method == "gradient":
         return le.discover_by_gradient(checkpoint.generator, faces.ws, scorer, args.name, **rest)
-    return le.learn_direction(checkpoint.generator, faces.ws, scorer, args.name, (), args.space, layers, **rest)
+    schedule = le.Schedule(num_steps=args.steps)
+    return le.learn_direction(
+        checkpoint.generator, faces.ws, scorer, args.name, (), args.space, layers, schedule, **rest
+    )
 
 
 def _choose_layers(args: argparse.Namespace, checkpoint: le.Checkpoint) -> tuple[int, ...] | None:

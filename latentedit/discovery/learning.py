@@ -22,6 +22,9 @@ Penalty = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From images before and after [N, 3, H, W] and the step between their ws [N, num_ws, w_dim] to a loss [N]."""
 
 
+MOMENTUM = 0.8
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast to learn; alphas are drawn from -reach to reach standard deviations of the score."""
@@ -51,7 +54,9 @@ def learn_direction(
     A is a differentiable scorer in standard deviations over the faces ws. In W all `layers` move by
     one row, in W+ each by its own. GANalyze moves z and scales it back to its norm, face by face; W
     needs no such thing. `penalties` are added to the squared error (`hold_scores`, `keep_identity`,
-    `stay_near`, or your own). The same schedule, faces and machine give the same direction.
+    `stay_near`, or your own). Of the many theta that would do, plain gradient steps from zero lead to a
+    short one; Adam's, which GANalyze takes, lean towards the axes of W, which mean nothing. The same
+    schedule, faces and machine give the same direction.
     Source: Goetschalckx et al. 2019, "GANalyze", equation 2.
     """
     if space not in ("w", "w+"):
@@ -92,7 +97,7 @@ def train_step(
 ) -> dict[str, Any]:
     """Train what maps ws to a step of one alpha; return the losses and settings, fit for JSON."""
     random = torch.Generator().manual_seed(schedule.seed)
-    optimizer = torch.optim.Adam(step.parameters(), lr=schedule.learning_rate)
+    optimizer = torch.optim.SGD(step.parameters(), lr=schedule.learning_rate, momentum=MOMENTUM)
     sd, losses = _spread(generator, scorer, ws), []
     for _ in tqdm(range(schedule.num_steps), desc=f"learning {scorer.name}", disable=quiet):
         w = ws[torch.randint(len(ws), (schedule.batch,), generator=random)]
@@ -106,7 +111,7 @@ def train_step(
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     tenth = max(1, len(losses) // 10)
     return {
         "schedule": asdict(schedule),
