@@ -27,14 +27,16 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["latentedit*", "stylegan_ops*", "directions*"]),
     package_data={
-        "latentedit": ["py.typed", "assets/*"],
+        "latentedit": ["py.typed", "*.pyi", "assets/*"],
         "stylegan_ops": ["csrc/*.cu", "csrc/*.cpp", "csrc/*.h"],
         "directions": ["*/*.safetensors", "*/*.json", "*/*.md"],
     },
     install_requires=[
         "torch>=2.6",
+        "lazy_loader",
         "ninja",
         "numpy>=1.26",
+        "packaging",
         "safetensors",
         "scikit-learn",
         "scipy",

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from latentedit.errors import InputError
+from latentedit.vocabulary import Unit
 
 Space = Literal["z", "w", "w+", "s"]
-Unit = Literal["raw", "sigma", "flat"]
-UNITS: tuple[Unit, ...] = ("raw", "sigma", "flat")
 SMALLEST_SHARE = 0.01  # less of a direction than this is noise of its fit
 
 

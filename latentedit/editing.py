@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentedit.direction import UNITS, Direction, Unit
+from latentedit.direction import Direction
 from latentedit.errors import InputError
+from latentedit.vocabulary import UNITS, Unit
 
 
 def edit(

@@ -15,12 +15,13 @@ import torch
 
 import directions
 from latentedit.checkpoints import load_record, save_record
-from latentedit.direction import UNITS, Direction, cosines
+from latentedit.direction import Direction, cosines
 from latentedit.downloads import list_items, suggest
 from latentedit.errors import InputError, Notice, about
 from latentedit.files import home
 from latentedit.formats import Entry
 from latentedit.spaces import StyleDirection, make_direction
+from latentedit.vocabulary import UNITS
 
 KIND = "direction"
 SUFFIX = ".safetensors"

@@ -32,12 +32,11 @@ def render(
 ) -> Tensor:
     """Render latents: [..., num_ws, w_dim] -> [..., 3, H, W] in [-1, 1].
 
-    Peak memory is bounded by `chunk` faces; `quiet=False` shows a progress bar.
+    Peak memory is bounded by `chunk` faces; `quiet=False` shows a progress bar. Random noise differs
+    from face to face, and is the same for all edits of a face, the last axis of [N, num_alphas, num_ws, w_dim].
     """
     check_fit(ws, (generator.config.num_ws, generator.config.w_dim))
-    flat = ws.reshape(-1, *ws.shape[-2:])
-    images = _render_chunks(generator.synthesis, flat, noise_mode, chunk, quiet)
-    return images.reshape(*ws.shape[:-2], *images.shape[1:])
+    return _render_all(generator.synthesis, ws, 2, noise_mode, chunk, quiet)
 
 
 @torch.no_grad()
@@ -48,26 +47,46 @@ def render_styles(
     chunk: int = 8,
     quiet: bool = True,
 ) -> Tensor:
-    """Render StyleSpace's latents, as `to_styles` lays them out: [..., num_styles] -> [..., 3, H, W] in [-1, 1]."""
+    """Render StyleSpace's latents, as `to_styles` lays them out: [..., num_styles] -> [..., 3, H, W] in [-1, 1].
+
+    Memory, progress and random noise are as in `render`.
+    """
     check_fit(styles, (generator.config.num_styles,))
-    images = _render_chunks(
-        generator.synthesis.render_styles, styles.reshape(-1, styles.shape[-1]), noise_mode, chunk, quiet
-    )
-    return images.reshape(*styles.shape[:-1], *images.shape[1:])
+    return _render_all(generator.synthesis.render_styles, styles, 1, noise_mode, chunk, quiet)
 
 
-def _render_chunks(
-    synthesize: Callable[[Tensor, NoiseMode], Tensor], flat: Tensor, noise_mode: NoiseMode, chunk: int, quiet: bool
+def _render_all(
+    synthesize: Callable[[Tensor, NoiseMode], Tensor],
+    latents: Tensor,
+    rank: int,
+    noise_mode: NoiseMode,
+    chunk: int,
+    quiet: bool,
 ) -> Tensor:
-    """Render a batch part by part: [N, ...] -> [N, 3, H, W]."""
-    starts = tqdm(range(0, len(flat), chunk), desc="rendering", disable=quiet)
-    images = [synthesize(flat[i : i + chunk], noise_mode) for i in starts]
-    if not images:
+    """Render latents of `rank` axes each part by part: [..., *shape] -> [..., 3, H, W]."""
+    if latents.numel() == 0:
         raise InputError("no latents to render: the batch is empty")
-    stacked = torch.cat(images)
-    if not torch.isfinite(stacked).all():
+    if noise_mode == "random" and latents.ndim > rank + 1:
+        return _render_alike(synthesize, latents, rank, chunk, quiet)
+    flat = latents.flatten(0, -rank - 1) if latents.ndim > rank else latents.unsqueeze(0)
+    starts = tqdm(range(0, len(flat), chunk), desc="rendering", disable=quiet)
+    images = torch.cat([synthesize(flat[i : i + chunk], noise_mode) for i in starts])
+    if not torch.isfinite(images).all():
         raise InputError("these latents give no finite image: they lie too far out, or the generator is damaged")
-    return stacked.clamp(-1, 1)
+    return images.clamp(-1, 1).reshape(*latents.shape[:-rank], *images.shape[1:])
+
+
+def _render_alike(
+    synthesize: Callable[[Tensor, NoiseMode], Tensor], latents: Tensor, rank: int, chunk: int, quiet: bool
+) -> Tensor:
+    """Render every edit of a face with the same random noise: [..., num_alphas, *shape] -> [..., 3, H, W]."""
+    seed = int(torch.randint(2**31, ()))
+    edits = []
+    for moved in tqdm(latents.unbind(dim=-rank - 1), desc="rendering", disable=quiet):
+        with torch.random.fork_rng(devices=[latents.device] if latents.is_cuda else []):
+            torch.manual_seed(seed)
+            edits.append(_render_all(synthesize, moved, rank, "random", chunk, quiet=True))
+    return torch.stack(edits, dim=latents.ndim - rank - 1)
 
 
 def oval(images: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 import warnings
@@ -45,6 +46,17 @@ def compile_cuda_ops() -> Any:
 
     sources = [str(path) for path in sorted(CSRC.iterdir()) if path.suffix in {".cpp", ".cu"}]
     return load(f"stylegan_ops_{fingerprint()}", sources, extra_cflags=["-O2"], extra_cuda_cflags=["-O3"])
+
+
+def has_cuda_ops() -> bool:
+    """Tell whether the CUDA operators of this machine are compiled already."""
+    return any(cache_folder().glob(f"**/stylegan_ops_{fingerprint()}/*.so"))
+
+
+def cache_folder() -> Path:
+    """Name the folder that keeps compiled operators: torch's own for extensions."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("TORCH_EXTENSIONS_DIR") or caches / "torch_extensions")
 
 
 def fingerprint() -> str:

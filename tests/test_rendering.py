@@ -48,6 +48,31 @@ def test_nothing_to_render_is_an_error(tiny_generator):
         render(tiny_generator, torch.zeros(0, 6, 16))
 
 
+def test_random_noise_is_the_same_for_all_edits_of_a_face_and_another_for_each_face(tiny_generator):
+    ws = sample(tiny_generator, [3]).expand(4, 5, 6, 16)  # four times the same face, five times unedited
+    images = render(tiny_generator, ws, "random", chunk=3)
+    assert torch.equal(images, images[:, :1].expand_as(images))
+    assert not torch.equal(images[0], images[1])
+    assert not torch.equal(images, render(tiny_generator, ws, "random", chunk=3))
+
+
+def test_random_noise_is_the_same_for_all_edits_of_a_faces_styles(tiny_generator):
+    styles = to_styles(tiny_generator, sample(tiny_generator, [3])).expand(4, 5, -1)
+    images = render_styles(tiny_generator, styles, "random", chunk=3)
+    assert torch.equal(images, images[:, :1].expand_as(images))
+    assert not torch.equal(images[0], images[1])
+
+
+def test_random_noise_leaves_the_callers_random_numbers_alone(tiny_generator):
+    ws = sample(tiny_generator, [3]).expand(2, 2, 6, 16)
+    torch.manual_seed(0)
+    torch.randint(2**31, ())
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    render(tiny_generator, ws, "random")
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_pixels_are_rounded_at_the_border():
     image = torch.tensor([-1.0, 0.0, 1.0, 2.0]).reshape(1, 1, 4)
     assert to_pixels(image)[0, :, 0].tolist() == [0, 128, 255, 255]

@@ -16,12 +16,15 @@ from latentedit.checkpoints.records import save_tensors
 from latentedit.errors import InputError, about
 from latentedit.files import replacing
 from latentedit.networks import AnyConfig, GeneratorConfig, block_channels
+from latentedit.vocabulary import CheckpointFormat
 
 Notes = tuple[str, ...]
 FILTERS = ("resample_filter", "kernel")
 
 
-def convert(checkpoint: Checkpoint, path: str | Path, target: str, dtype: torch.dtype = torch.float32) -> Notes:
+def convert(
+    checkpoint: Checkpoint, path: str | Path, target: CheckpointFormat, dtype: torch.dtype = torch.float32
+) -> Notes:
     """Write a checkpoint's generator in the format `target`, one of TARGETS: -> what that format cannot hold.
 
     `dtype` torch.float16 halves the file and makes it another generator. Raises InputError where the
@@ -37,7 +40,7 @@ def convert(checkpoint: Checkpoint, path: str | Path, target: str, dtype: torch.
         return write(checkpoint, Path(path), dtype)
 
 
-def guess_target(path: str | Path) -> str:
+def guess_target(path: str | Path) -> CheckpointFormat:
     """Tell the format from a file's name, where only one comes into question."""
     suffix = Path(path).suffix
     fitting = [name for name, (suffixes, _) in TARGETS.items() if suffix in suffixes]
@@ -77,7 +80,7 @@ def _write_rosinality_pt(checkpoint: Checkpoint, path: Path, dtype: torch.dtype)
     return _list_losses(config) + _list_remarks(config)
 
 
-TARGETS: dict[str, tuple[tuple[str, ...], Callable[[Checkpoint, Path, torch.dtype], Notes]]] = {
+TARGETS: dict[CheckpointFormat, tuple[tuple[str, ...], Callable[[Checkpoint, Path, torch.dtype], Notes]]] = {
     "latentedit": ((".safetensors",), _write_native),
     "nvidia-safetensors": ((".safetensors",), _write_nvidia_safetensors),
     "nvidia-pt": ((".pt", ".pth"), _write_nvidia_pt),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,10 +41,10 @@ def load_generator(network: str | Path = "faces", device: str = "cpu") -> Genera
 
 def choose_device(device: str) -> torch.device:
     """Turn `auto` into the fastest device at hand; refuse one that is not."""
+    seen: dict[str, Callable[[], bool]] = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device 'cuda': torch sees no GPU here, use --device auto or cpu")
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise InputError("device 'mps': torch sees no Apple GPU here, use --device auto or cpu")
+        return torch.device(next((name for name, is_available in seen.items() if is_available()), "cpu"))
+    if device in seen and not seen[device]():
+        kind = {"cuda": "GPU", "mps": "Apple GPU"}[device]
+        raise InputError(f"device {device!r}: torch sees no {kind} here, use --device auto or cpu")
     return torch.device(device)

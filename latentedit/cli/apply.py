@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from PIL import Image
-from torch import Tensor
-
+import latentedit as le
 from latentedit.cli import arguments, faces, printing
-from latentedit.direction import Direction
-from latentedit.editing import convert_alpha, edit
-from latentedit.files import staged
 from latentedit.ranges import format_ranges
-from latentedit.rendering import image_grid, to_pil
-from latentedit.reporting import write_run
-from latentedit.scoring import Scorer, score
+from latentedit.reporting import recorded, write_run
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
 
 EXAMPLES = """\
   latentedit apply --direction w_sq --alpha 3
@@ -43,23 +39,23 @@ def run(args: argparse.Namespace) -> None:
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
     latents, names = faces.open_faces(args, checkpoint, direction)
-    edited = edit(latents, direction, args.alpha, layers, args.unit)
-    both = faces.map_faces(args, checkpoint, direction, torch.stack([latents, edited], dim=1))
-    with staged(args.outdir) as folder:
-        pairs = faces.render_faces(args, checkpoint, direction, both)
+    swept = le.sweep(latents, direction, [0.0, args.alpha], layers, args.unit)
+    both = faces.map_faces(args, checkpoint, direction, swept.latents)
+    with recorded(args.outdir, args.latents) as folder:
+        pairs = faces.render_faces(args, checkpoint, direction, both)  # [N, 2, 3, H, W]
         rows = _describe_faces(names, f"{direction.name}{args.alpha:+g}", scorer, pairs)
         facts: dict[str, Any] = {
             "network": printing.describe_network(args.network, checkpoint),
             "direction": printing.describe_direction(direction),
-            "alpha": convert_alpha(direction, args.alpha, args.unit),
+            "alpha": le.convert_alpha(direction, args.alpha, args.unit),
             "layers": format_ranges(layers),
             "flags": arguments.describe_flags(args),
             "scorer": scorer.name if scorer else None,
             "faces": rows,
         }
         for face, pair in zip(rows, pairs, strict=True):
-            to_pil(pair[0]).save(folder / face["before"])
-            to_pil(pair[1]).save(folder / face["after"])
+            le.to_pil(pair[0]).save(folder / face["before"])
+            le.to_pil(pair[1]).save(folder / face["after"])
         faces.save_faces(folder / "latents.npz", checkpoint, direction, both[:, 1])
         _draw_strip(pairs, rows, scorer, direction, args.alpha).save(folder / "strip.png")
         write_run(folder, **facts)
@@ -72,19 +68,19 @@ def run(args: argparse.Namespace) -> None:
     printing.announce(args, facts, lines)
 
 
-def _describe_faces(names: list[str], suffix: str, scorer: Scorer | None, pairs: Tensor) -> list[dict[str, Any]]:
+def _describe_faces(names: list[str], suffix: str, scorer: le.Scorer | None, pairs: Tensor) -> list[dict[str, Any]]:
     """List each face's files and scores: pairs [N, 2, 3, H, W]."""
     rows: list[dict[str, Any]] = [
         {"name": name, "before": f"{name}.png", "after": f"{name}_{suffix}.png"} for name in names
     ]
     if scorer is not None:
-        for face, (before, after) in zip(rows, score(scorer, pairs).tolist(), strict=True):
+        for face, (before, after) in zip(rows, le.score(scorer, pairs).tolist(), strict=True):
             face |= {"score_before": before, "score_after": after}
     return rows
 
 
 def _draw_strip(
-    pairs: Tensor, rows: list[dict[str, Any]], scorer: Scorer | None, direction: Direction, alpha: float
+    pairs: Tensor, rows: list[dict[str, Any]], scorer: le.Scorer | None, direction: le.Direction, alpha: float
 ) -> Image.Image:
     """Draw every face before and after: pairs [N, 2, 3, H, W] -> picture."""
     captions = None
@@ -92,10 +88,10 @@ def _draw_strip(
         word = scorer.name.partition(":")[2] or scorer.name
         captions = [[f"{word} {face[key]:.1f}" for key in ("score_before", "score_after")] for face in rows]
     labels = ["before", f"{direction.name} {alpha:+g}"]
-    return image_grid(pairs, captions, labels, [face["name"] for face in rows])
+    return le.image_grid(pairs, captions, labels, [face["name"] for face in rows])
 
 
-def _face_line(face: dict[str, Any], scorer: Scorer | None) -> str:
+def _face_line(face: dict[str, Any], scorer: le.Scorer | None) -> str:
     """Write one face's scores on one line."""
     if scorer is None:
         return f"{face['name']:10} {face['after']}"

@@ -6,17 +6,15 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from latentedit.addresses import load_direction
-from latentedit.checkpoints import Checkpoint, load_checkpoint
-from latentedit.direction import UNITS, Direction
-from latentedit.discovery import calibrate
+import latentedit as le
 from latentedit.errors import InputError
-from latentedit.networks import AnyConfig
-from latentedit.predictors import load_scorer
 from latentedit.ranges import format_ranges, parse_layers, parse_seeds
-from latentedit.scoring import Scorer
+from latentedit.vocabulary import UNITS
+
+if TYPE_CHECKING:
+    from latentedit.networks import AnyConfig
 
 Commands = Any  # argparse's own type for sub-parsers is private
 T = TypeVar("T")
@@ -124,14 +122,14 @@ def parse_number(text: str) -> float:
     return number
 
 
-def open_network(args: argparse.Namespace) -> Checkpoint:
+def open_network(args: argparse.Namespace) -> le.Checkpoint:
     """Open the generator that --network and --device name."""
-    return load_checkpoint(args.network, args.device)
+    return le.load_checkpoint(args.network, args.device)
 
 
-def open_direction(args: argparse.Namespace, checkpoint: Checkpoint) -> tuple[Direction, tuple[int, ...]]:
+def open_direction(args: argparse.Namespace, checkpoint: le.Checkpoint) -> tuple[le.Direction, tuple[int, ...]]:
     """Load the direction and the layers that an edit moves; measure sigma where an alpha counts it and nobody did."""
-    direction = load_direction(args.direction, checkpoint.generator, args.any_generator, args.space)
+    direction = le.load_direction(args.direction, checkpoint.generator, args.any_generator, args.space)
     layers = _choose_layers(args.layers, direction, checkpoint.config)
     moved = tuple(layer for layer in layers if layer in direction.layers)
     if not moved:
@@ -139,11 +137,11 @@ def open_direction(args: argparse.Namespace, checkpoint: Checkpoint) -> tuple[Di
             f"--layers {args.layers}: direction {direction.name} moves only layers {format_ranges(direction.layers)}"
         )
     if args.unit == "sigma" and direction.sigma is None:
-        direction = calibrate(direction, checkpoint.generator, args.class_index)
+        direction = le.calibrate(direction, checkpoint.generator, args.class_index)
     return direction, moved
 
 
-def _choose_layers(text: str, direction: Direction, config: AnyConfig) -> tuple[int, ...]:
+def _choose_layers(text: str, direction: le.Direction, config: AnyConfig) -> tuple[int, ...]:
     """Read --layers as layers of the direction's space: rows of ws, or style layers."""
     if direction.space == "s":
         return parse_layers(text, len(config.style_layers), [layer.row for layer in config.style_layers])
@@ -152,9 +150,9 @@ def _choose_layers(text: str, direction: Direction, config: AnyConfig) -> tuple[
     return parse_layers(text, config.num_ws)
 
 
-def open_scorer(args: argparse.Namespace) -> Scorer | None:
+def open_scorer(args: argparse.Namespace) -> le.Scorer | None:
     """Load the scorer, or none."""
-    return None if args.scorer == "none" else load_scorer(args.scorer)
+    return None if args.scorer == "none" else le.load_scorer(args.scorer)
 
 
 def parse_count(text: str) -> int:

@@ -6,11 +6,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from latentedit.addresses import load_direction
+import latentedit as le
 from latentedit.cli import arguments, printing
-from latentedit.direction import cosine
-from latentedit.discovery import calibrate
-from latentedit.library import check_name, save_direction, store_direction
 
 EXAMPLES = """\
   latentedit condition w_sq --without smile --name cond_smile
@@ -34,20 +31,22 @@ def add_parser(commands: arguments.Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Load, project, calibrate, save and print."""
+    from latentedit.library import check_name, store_direction
+
     check_name(args.name)
     checkpoint = arguments.open_network(args)
     names = [args.direction, *args.without]
-    direction, *others = (load_direction(name, checkpoint.generator, args.any_generator) for name in names)
+    direction, *others = (le.load_direction(name, checkpoint.generator, args.any_generator) for name in names)
     projected = direction.condition_on(others, args.per_layer, args.name, args.any_generator)
-    measured = calibrate(projected, checkpoint.generator, args.class_index)
+    measured = le.calibrate(projected, checkpoint.generator, args.class_index)
     conditioned = replace(measured, generator=checkpoint.fingerprint)
     if args.out is None:
         path = store_direction(conditioned, checkpoint.fingerprint)
     else:
         path = args.out
-        save_direction(conditioned, path)
-    before = {other.name: cosine(direction, other) for other in others}
-    after = {other.name: cosine(conditioned, other) for other in others}
+        le.save_direction(conditioned, path)
+    before = {other.name: le.cosine(direction, other) for other in others}
+    after = {other.name: le.cosine(conditioned, other) for other in others}
     facts = {
         **printing.describe_direction(conditioned),
         "kept": conditioned.provenance["kept"],

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
-
-from latentedit.checkpoints import TARGETS, convert, guess_target, load_checkpoint
+import latentedit as le
 from latentedit.cli import arguments, printing
+from latentedit.vocabulary import CHECKPOINT_FORMATS
 
 EXAMPLES = """\
   latentedit convert ffhq.pkl ffhq.safetensors
@@ -24,15 +23,19 @@ def add_parser(commands: arguments.Commands) -> None:
     )
     parser.add_argument("source", metavar="IN", help="faces (bundled), or a checkpoint of any tool")
     parser.add_argument("out", metavar="OUT", type=Path, help="the file to write: .safetensors, .pt or .pth")
-    parser.add_argument("--to", choices=TARGETS, help="the format (default: latentedit for .safetensors)")
+    parser.add_argument("--to", choices=CHECKPOINT_FORMATS, help="the format (default: latentedit for .safetensors)")
     parser.add_argument("--fp16", action="store_true", help="half precision: half the size, no longer equal")
     arguments.add_output(parser, outdir=None)
 
 
 def run(args: argparse.Namespace) -> None:
     """Read, write and print."""
+    import torch
+
+    from latentedit.checkpoints import convert, guess_target
+
     target = args.to or guess_target(args.out)
-    checkpoint = load_checkpoint(args.source)
+    checkpoint = le.load_checkpoint(args.source)
     lost = convert(checkpoint, args.out, target, torch.float16 if args.fp16 else torch.float32)
     facts = {
         "network": printing.describe_network(args.source, checkpoint),
@@ -40,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
         "format": target,
         "guessed": args.to is None,
         "bytes": args.out.stat().st_size,
-        "fingerprint": load_checkpoint(args.out).fingerprint,
+        "fingerprint": le.load_checkpoint(args.out).fingerprint,
         "notes": list(lost),
     }
     lines = [

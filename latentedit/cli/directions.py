@@ -5,32 +5,17 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from latentedit.addresses import is_address, load_direction, load_directions
-from latentedit.checkpoints import Checkpoint, load_checkpoint
+import latentedit as le
 from latentedit.cli import arguments, printing
-from latentedit.cli.inspect import describe, describe_direction, direction_facts
-from latentedit.collection import build_collection
-from latentedit.direction import Direction, check_same_generator, cosines
-from latentedit.discovery import calibrate
 from latentedit.errors import InputError, about
 from latentedit.files import replacing
-from latentedit.formats import WRITERS, Owner, parse_channels
-from latentedit.formats.entry import usual_num_ws
-from latentedit.library import (
-    SUFFIX,
-    check_name,
-    find_direction,
-    list_directions,
-    read_direction,
-    remove_direction,
-    save_direction,
-    store_direction,
-)
-from latentedit.predictors import load_assessor
 from latentedit.ranges import format_ranges
-from latentedit.rendering import heat_map
+from latentedit.vocabulary import DIRECTION_FORMATS, DirectionFormat
+
+if TYPE_CHECKING:
+    from latentedit.formats import Owner
 
 EXAMPLES = """\
   latentedit directions list
@@ -41,14 +26,15 @@ EXAMPLES = """\
   latentedit directions compare w_sq smile age --out cosines.png
   latentedit directions build --out directions/faces    find the bundled ones again
 """
-FORMATS_BY_SUFFIX = {
+Format = DirectionFormat | Literal["latentedit"]
+FORMATS_BY_SUFFIX: dict[str, Format] = {
     ".npy": "interfacegan",
     ".pt": "e4e",
     ".npz": "ganspace",
     ".pkl": "ganspace-edit",
     ".pth": "ganalyze",
     ".txt": "stylespace",
-    SUFFIX: "latentedit",
+    ".safetensors": "latentedit",
 }
 
 
@@ -100,7 +86,9 @@ def _add_export(actions: arguments.Commands) -> argparse.ArgumentParser:
     parser.add_argument("direction", help="a name of `latentedit directions list`, or a file")
     parser.add_argument("out", type=Path, help="the file to write")
     parser.add_argument(
-        "--to", choices=[*WRITERS, "latentedit"], help="the format (default: by the suffix, .npy interfacegan, .pt e4e)"
+        "--to",
+        choices=[*DIRECTION_FORMATS, "latentedit"],
+        help="the format (default: by the suffix, .npy interfacegan, .pt e4e)",
     )
     return parser
 
@@ -114,7 +102,7 @@ def _add_compare(actions: arguments.Commands) -> argparse.ArgumentParser:
 
 def list_known(args: argparse.Namespace) -> None:
     """Print every direction of the generator: name, space, sigma, method and where it lies."""
-    known = list_directions(arguments.open_network(args).fingerprint)
+    known = le.list_directions(arguments.open_network(args).fingerprint)
     listed = [_try_describe(name, path) for name, path in known.items()]
     header = ["direction", "space", "shape", "sigma", "method", "file"]
     lines = printing.table(header, [row for _, row in listed])
@@ -124,6 +112,8 @@ def list_known(args: argparse.Namespace) -> None:
 
 def _try_describe(name: str, path: Path) -> tuple[dict[str, Any], list[str]]:
     """Describe a direction as facts and as the cells of a table; one that cannot be read by what is wrong with it."""
+    from latentedit.library import read_direction
+
     try:
         direction = read_direction(path)
     except InputError as error:
@@ -136,29 +126,41 @@ def _try_describe(name: str, path: Path) -> tuple[dict[str, Any], list[str]]:
 
 def show(args: argparse.Namespace) -> None:
     """Print all that a direction's file says, or that there is to say of a channel."""
+    from latentedit.addresses import is_address
+    from latentedit.cli.description import describe, describe_direction, direction_facts
+    from latentedit.formats import parse_channels
+    from latentedit.library import find_direction
+
     if is_address(args.direction):
         facts = describe(args.direction)
     else:
         checkpoint = arguments.open_network(args)
-        known = list_directions(checkpoint.fingerprint)
+        known = le.list_directions(checkpoint.fingerprint)
         if args.direction in known or parse_channels(args.direction) is None:
             facts = describe_direction(find_direction(args.direction, checkpoint.fingerprint))
         else:
-            channel = load_direction(args.direction, checkpoint.generator)
-            facts = direction_facts(calibrate(channel, checkpoint.generator))
+            channel = le.load_direction(args.direction, checkpoint.generator)
+            facts = direction_facts(le.calibrate(channel, checkpoint.generator))
     printing.announce(args, facts, printing.fact_lines(facts))
 
 
 def remove(args: argparse.Namespace) -> None:
     """Remove a direction of the user's own library, and say so."""
+    from latentedit.library import remove_direction
+
     path = remove_direction(args.direction, arguments.open_network(args).fingerprint)
     printing.announce(args, {"removed": str(path)}, [f"removed    {path}"])
 
 
 def import_file(args: argparse.Namespace) -> None:
     """Read, fit to the generator, store and print."""
+    from latentedit.cli.description import describe_direction
+    from latentedit.library import check_name, store_direction
+
     checkpoint = _open_network(args, args.file)
-    direction = load_direction(args.file, checkpoint.generator if checkpoint else None, args.any_generator, args.space)
+    direction = le.load_direction(
+        args.file, checkpoint.generator if checkpoint else None, args.any_generator, args.space
+    )
     owner = checkpoint.fingerprint if checkpoint else direction.generator
     if owner is None and not args.any_generator:
         raise InputError(
@@ -167,7 +169,7 @@ def import_file(args: argparse.Namespace) -> None:
         )
     direction = replace(direction, name=check_name(args.name or direction.name), generator=owner)
     if checkpoint and direction.sigma is None:
-        direction = calibrate(direction, checkpoint.generator, args.class_index)
+        direction = le.calibrate(direction, checkpoint.generator, args.class_index)
     path = store_direction(direction, owner)
     facts = describe_direction(path)
     printing.announce(args, facts, [*printing.fact_lines(facts), f"written    {path}"])
@@ -175,13 +177,15 @@ def import_file(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Read, write in another tool's format and print."""
-    format = args.to or FORMATS_BY_SUFFIX.get(args.out.suffix)
+    from latentedit.formats import WRITERS
+
+    format: Format | None = args.to or FORMATS_BY_SUFFIX.get(args.out.suffix)
     if format is None:
         raise InputError(f"{args.out}: name the format with --to, or a file {', '.join(FORMATS_BY_SUFFIX)}")
     checkpoint = _open_network(args, args.direction)
-    direction = load_direction(args.direction, checkpoint.generator if checkpoint else None, args.any_generator)
+    direction = le.load_direction(args.direction, checkpoint.generator if checkpoint else None, args.any_generator)
     if format == "latentedit":
-        save_direction(direction, args.out)
+        le.save_direction(direction, args.out)
     else:
         WRITERS[format](args.out, direction, _owner(direction, checkpoint))
     facts = {**printing.describe_direction(direction), "format": format, "file": str(args.out)}
@@ -189,8 +193,11 @@ def export(args: argparse.Namespace) -> None:
     printing.announce(args, facts, [f"written    {args.out}: {direction.name}, layers {layers}, as {format}"])
 
 
-def _owner(direction: Direction, checkpoint: Checkpoint | None) -> Owner:
+def _owner(direction: le.Direction, checkpoint: le.Checkpoint | None) -> Owner:
     """Say what a file needs of a direction's generator, or the usual where nobody knows the generator."""
+    from latentedit.formats import Owner
+    from latentedit.formats.entry import usual_num_ws
+
     if checkpoint is not None:
         return Owner(checkpoint.config.num_ws, checkpoint.generator.mapping.w_avg)
     if direction.generator is not None:
@@ -202,6 +209,10 @@ def _owner(direction: Direction, checkpoint: Checkpoint | None) -> Owner:
 
 def compare(args: argparse.Namespace) -> None:
     """Print and draw the cosines."""
+    from latentedit.addresses import load_directions
+    from latentedit.direction import check_same_generator, cosines
+    from latentedit.rendering import heat_map
+
     checkpoint = _open_network(args, *args.directions)
     generator = checkpoint.generator if checkpoint else None
     found = [d for name in args.directions for d in load_directions(name, generator, args.any_generator)]
@@ -220,17 +231,21 @@ def compare(args: argparse.Namespace) -> None:
     printing.announce(args, facts, lines)
 
 
-def _open_network(args: argparse.Namespace, *names: str) -> Checkpoint | None:
+def _open_network(args: argparse.Namespace, *names: str) -> le.Checkpoint | None:
     """Open the generator that is named, or that a name of the library asks for; files alone need none."""
+    from latentedit.addresses import is_address
+
     if args.network is None and all(is_address(name) for name in names):
         return None
-    return load_checkpoint(args.network or "faces", args.device)
+    return le.load_checkpoint(args.network or "faces", args.device)
 
 
 def build(args: argparse.Namespace) -> None:
     """Find, measure and write the collection."""
+    from latentedit.collection import build_collection
+
     checkpoint = arguments.open_network(args)
-    collection = build_collection(checkpoint.generator, load_assessor("omi"), args.out, args.faces, quiet=args.quiet)
+    collection = build_collection(checkpoint.generator, le.load_assessor("omi"), args.out, args.faces, quiet=args.quiet)
     facts = {name: direction.provenance["effects"] for name, direction in collection.items()}
     attributes = list(next(iter(facts.values()))["shift_in_sd"])
     rows = [[name, *(f"{f['shift_in_sd'][a]['+3 sigma']:+.2f}" for a in attributes)] for name, f in facts.items()]

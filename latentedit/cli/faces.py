@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from latentedit.checkpoints import Checkpoint
+import latentedit as le
 from latentedit.cli.arguments import as_argument, parse_number
-from latentedit.direction import Direction
 from latentedit.errors import InputError
-from latentedit.latents import load_latents, load_styles, sample, sample_z, save_latents, save_styles, to_styles, to_ws
 from latentedit.ranges import parse_seeds
-from latentedit.rendering import render, render_styles
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DEFAULT_PSI = 0.7
 
@@ -40,7 +39,9 @@ def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
     parser.add_argument("--noise-mode", choices=["const", "random", "none"], default="const", help="default: const")
 
 
-def open_faces(args: argparse.Namespace, checkpoint: Checkpoint, direction: Direction) -> tuple[Tensor, list[str]]:
+def open_faces(
+    args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction
+) -> tuple[Tensor, list[str]]:
     """Make the faces that the arguments choose: -> z, ws or styles [N, ...], and a name for each."""
     if args.latents is not None:
         return _load_faces(args, checkpoint, direction)
@@ -49,12 +50,14 @@ def open_faces(args: argparse.Namespace, checkpoint: Checkpoint, direction: Dire
         raise InputError(f"--trunc-cutoff {args.trunc_cutoff}: give a number of layers, 0 or more")
     names = [f"seed{seed:04d}" for seed in seeds]
     if direction.space == "z":
-        return sample_z(seeds, checkpoint.config.z_dim), names
-    ws = sample(checkpoint.generator, seeds, _psi(args), args.trunc_cutoff, args.class_index)
-    return to_styles(checkpoint.generator, ws) if direction.space == "s" else ws, names
+        return le.sample_z(seeds, checkpoint.config.z_dim), names
+    ws = le.sample(checkpoint.generator, seeds, _psi(args), args.trunc_cutoff, args.class_index)
+    return le.to_styles(checkpoint.generator, ws) if direction.space == "s" else ws, names
 
 
-def _load_faces(args: argparse.Namespace, checkpoint: Checkpoint, direction: Direction) -> tuple[Tensor, list[str]]:
+def _load_faces(
+    args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction
+) -> tuple[Tensor, list[str]]:
     """Load the faces of --latents, which no seed's setting may alter."""
     for flag in ("seeds", "trunc", "trunc_cutoff", "class_index"):
         if getattr(args, flag) is not None:
@@ -62,7 +65,7 @@ def _load_faces(args: argparse.Namespace, checkpoint: Checkpoint, direction: Dir
             raise InputError(f"--{name} and --latents: latents are taken as they are, give one of them")
     if direction.space == "z":
         raise InputError(f"--latents {args.latents}: they are ws, and direction {direction.name} moves z: give --seeds")
-    load = load_styles if direction.space == "s" else load_latents
+    load = le.load_styles if direction.space == "s" else le.load_latents
     faces = load(args.latents, checkpoint.generator)
     return faces, [f"{args.latents.stem}-{i:04d}" for i in range(len(faces))]
 
@@ -71,20 +74,22 @@ def _psi(args: argparse.Namespace) -> float:
     return DEFAULT_PSI if args.trunc is None else args.trunc
 
 
-def map_faces(args: argparse.Namespace, checkpoint: Checkpoint, direction: Direction, latents: Tensor) -> Tensor:
+def map_faces(args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction, latents: Tensor) -> Tensor:
     """Map and truncate what is still z, [..., z_dim] -> ws [..., num_ws, w_dim]; leave ws and styles alone."""
     if direction.space != "z":
         return latents
-    return to_ws(checkpoint.generator, latents, _psi(args), args.trunc_cutoff, args.class_index)
+    return le.to_ws(checkpoint.generator, latents, _psi(args), args.trunc_cutoff, args.class_index)
 
 
-def render_faces(args: argparse.Namespace, checkpoint: Checkpoint, direction: Direction, latents: Tensor) -> Tensor:
+def render_faces(
+    args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction, latents: Tensor
+) -> Tensor:
     """Render ws or styles: -> [..., 3, H, W]."""
-    draw = render_styles if direction.space == "s" else render
+    draw = le.render_styles if direction.space == "s" else le.render
     return draw(checkpoint.generator, latents, args.noise_mode, quiet=args.quiet)
 
 
-def save_faces(path: Path, checkpoint: Checkpoint, direction: Direction, latents: Tensor) -> None:
+def save_faces(path: Path, checkpoint: le.Checkpoint, direction: le.Direction, latents: Tensor) -> None:
     """Write ws or styles [N, ...] as .npz, with the generator's fingerprint."""
-    save = save_styles if direction.space == "s" else save_latents
+    save = le.save_styles if direction.space == "s" else le.save_latents
     save(path, latents, fingerprint=checkpoint.fingerprint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,11 +13,24 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from latentedit.cli import apply, condition, convert, directions, discover, inspect, models, score, sweep, train
+from latentedit.cli import (
+    apply,
+    bench,
+    condition,
+    convert,
+    directions,
+    discover,
+    doctor,
+    inspect,
+    models,
+    score,
+    sweep,
+    train,
+)
 from latentedit.downloads import switches
 from latentedit.errors import InputError, Notice, one_line
 
-COMMANDS = (apply, sweep, discover, condition, score, inspect, convert, directions, models, train)
+COMMANDS = (apply, sweep, discover, condition, score, inspect, convert, directions, models, train, bench, doctor)
 EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
@@ -28,7 +42,11 @@ EXAMPLES = """examples:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line."""
+    """An argument parser whose complaints are one line, and to which -1e1, -.5 and -inf are numbers too."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._negative_number_matcher = re.compile(r"-(\.?\d|inf|nan)", re.IGNORECASE)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {one_line(message)} ({self.prog} --help shows examples)\n")

@@ -7,8 +7,6 @@ import sys
 from dataclasses import asdict
 from typing import Any, get_args
 
-from tqdm import tqdm
-
 from latentedit.cli import arguments, printing
 from latentedit.downloads import Item, find_item, list_items, obtain, path_of, recorded_sha256, suggest_items
 from latentedit.downloads.registry import Kind
@@ -56,6 +54,8 @@ def list_known(args: argparse.Namespace) -> None:
 
 def _row(item: Item) -> list[str]:
     """Write one item as the cells of a table."""
+    from tqdm import tqdm
+
     facts = _describe(item)
     size = tqdm.format_sizeof(facts["size"], "B") if facts["size"] else "?"
     licence = (item.licence or "not stated").partition(",")[0]

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from latentedit.checkpoints import Checkpoint
-from latentedit.direction import Direction, Unit
+import latentedit as le
 from latentedit.errors import one_line, printable
+from latentedit.vocabulary import Unit
 
 MOST_ODDITIES = 12  # shown of one file
 MOST_ITEMS = 6  # of a list, on one line
@@ -23,7 +23,7 @@ def announce(args: argparse.Namespace, facts: Any, lines: Sequence[str]) -> None
         print("\n".join(map(printable, lines)))
 
 
-def describe_network(name: str, checkpoint: Checkpoint) -> dict[str, Any]:
+def describe_network(name: str, checkpoint: le.Checkpoint) -> dict[str, Any]:
     """Say which generator made the images, fit for run.json."""
     return {
         "name": name,
@@ -35,7 +35,7 @@ def describe_network(name: str, checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def describe_direction(direction: Direction) -> dict[str, Any]:
+def describe_direction(direction: le.Direction) -> dict[str, Any]:
     """Say which direction it is, fit for run.json."""
     return {
         "name": direction.name,
@@ -46,13 +46,13 @@ def describe_direction(direction: Direction) -> dict[str, Any]:
     }
 
 
-def network_line(name: str, checkpoint: Checkpoint) -> str:
+def network_line(name: str, checkpoint: le.Checkpoint) -> str:
     """Write the generator on one line."""
     side = checkpoint.config.img_resolution
     return f"network    {name}, {side} x {side} px, fingerprint {checkpoint.fingerprint[:12]}"
 
 
-def alpha_line(direction: Direction, alphas: Mapping[Unit, float], layers: str) -> str:
+def alpha_line(direction: le.Direction, alphas: Mapping[Unit, float], layers: str) -> str:
     """Write an edit with its alpha in every unit on one line."""
     conversion = " = ".join(f"{alpha:+.3g} {unit}" for unit, alpha in alphas.items())
     where = {"z": "in z, before mapping", "s": f"style layers {layers}"}.get(direction.space, f"layers {layers}")

@@ -15,6 +15,7 @@ from latentedit.ranges import format_ranges, parse_seeds
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from latentedit.direction import Space
     from latentedit.discovery.ratings import Ratings
 
 DEFAULT_SEEDS, DEFAULT_PSI = "0-1999", 0.7
@@ -91,7 +92,7 @@ def _load_faces(args: argparse.Namespace, checkpoint: le.Checkpoint, ratings: Ra
 
 
 def open_scored(
-    args: argparse.Namespace, checkpoint: le.Checkpoint, space: le.Space
+    args: argparse.Namespace, checkpoint: le.Checkpoint, space: Space
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Make what a direction is found on: -> latents of the space [N, ...], scores [N], and where they come from."""
     from latentedit.discovery.ratings import read_ratings, read_scores
@@ -115,7 +116,7 @@ def open_scored(
     return latents, own, {**faces.origin, "scores": str(file)}
 
 
-def _bring_to_space(args: argparse.Namespace, faces: Faces, own: Tensor | None, space: le.Space) -> Tensor:
+def _bring_to_space(args: argparse.Namespace, faces: Faces, own: Tensor | None, space: Space) -> Tensor:
     """Mix the styles of faces for W+, where their rows are equal otherwise."""
     if space != "w+" or faces.z is None:
         return faces.ws
@@ -125,7 +126,7 @@ def _bring_to_space(args: argparse.Namespace, faces: Faces, own: Tensor | None, 
 
 
 def _choose_latents(
-    args: argparse.Namespace, checkpoint: le.Checkpoint, faces: Faces, ws: Tensor, space: le.Space
+    args: argparse.Namespace, checkpoint: le.Checkpoint, faces: Faces, ws: Tensor, space: Space
 ) -> Tensor:
     """Take faces as latents of a space: z, ws or styles."""
     if space == "z" and faces.z is None:

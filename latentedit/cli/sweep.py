@@ -5,19 +5,17 @@ from __future__ import annotations
 import argparse
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from torch import Tensor
-
+import latentedit as le
 from latentedit.cli import arguments, faces, printing
-from latentedit.direction import Direction, Unit
-from latentedit.editing import convert_alpha, sweep
 from latentedit.errors import InputError
-from latentedit.files import staged
 from latentedit.ranges import format_ranges
-from latentedit.rendering import image_grid
-from latentedit.reporting import write_run
-from latentedit.scoring import score
+from latentedit.reporting import recorded, write_run
+from latentedit.vocabulary import Unit
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EXAMPLES = """\
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
@@ -47,16 +45,16 @@ def run(args: argparse.Namespace) -> None:
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
     latents, names = faces.open_faces(args, checkpoint, direction)
-    swept = sweep(latents, direction, alphas, layers, args.unit)
+    swept = le.sweep(latents, direction, alphas, layers, args.unit)
     moved = faces.map_faces(args, checkpoint, direction, swept.latents)
     labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
-    with staged(args.outdir) as folder:
+    with recorded(args.outdir, args.latents) as folder:
         images = faces.render_faces(args, checkpoint, direction, moved)  # [N, A, 3, H, W]
-        scores = None if scorer is None else score(scorer, images)  # [N, A]
+        scores = None if scorer is None else le.score(scorer, images)  # [N, A]
         facts = {
             "network": printing.describe_network(args.network, checkpoint),
             "direction": printing.describe_direction(direction),
-            "alphas": [convert_alpha(direction, alpha, args.unit) for alpha in alphas],
+            "alphas": [le.convert_alpha(direction, alpha, args.unit) for alpha in alphas],
             "layers": format_ranges(layers),
             "flags": arguments.describe_flags(args),
             "scorer": scorer.name if scorer else None,
@@ -65,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
         }
         title = f"{direction.name}, alpha in {swept.unit}" + (f", scored by {scorer.name}" if scorer else "")
         captions = None if scores is None else [[f"{value:.1f}" for value in row] for row in scores.tolist()]
-        image_grid(images, captions, labels, names, title).save(folder / "sweep.png")
+        le.image_grid(images, captions, labels, names, title).save(folder / "sweep.png")
         if scores is not None:
             _write_scores(folder / "scores.csv", names, alphas, scores)
         write_run(folder, **facts)
@@ -82,13 +80,13 @@ def _choose_alphas(start: float, end: float, steps: int) -> list[float]:
     """Space alphas evenly, both ends included."""
     if not 2 <= steps <= 1000 or start >= end:
         raise InputError(f"--start {start:g} --end {end:g} --steps {steps}: give start < end and 2 to 1000 steps")
-    return [float(f"{alpha:.6g}") for alpha in np.linspace(start, end, steps)]
+    return [float(f"{start + (end - start) * i / (steps - 1):.6g}") for i in range(steps)]
 
 
-def _edges(direction: Direction, alphas: list[float], unit: Unit | None, layers: str) -> list[str]:
+def _edges(direction: le.Direction, alphas: list[float], unit: Unit | None, layers: str) -> list[str]:
     """Write the first and last alpha in every unit."""
     ends = (alphas[0], alphas[-1])
-    return [printing.alpha_line(direction, convert_alpha(direction, alpha, unit), layers) for alpha in ends]
+    return [printing.alpha_line(direction, le.convert_alpha(direction, alpha, unit), layers) for alpha in ends]
 
 
 def _score_table(names: list[str], labels: list[str], scores: Tensor | None) -> list[str]:

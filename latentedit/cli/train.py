@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from latentedit.checkpoints.zoo import choose_device
+import latentedit as le
 from latentedit.cli import arguments, printing
 from latentedit.errors import InputError
-from latentedit.networks import GeneratorConfig
-from latentedit.training.assessor import train_assessor
-from latentedit.training.gan import Settings
-from latentedit.training.generator import export_generator, small_config, train_generator
+from latentedit.training.settings import Settings
 
 EXAMPLES = """\
   latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 80000
@@ -66,6 +63,9 @@ def _add_generator(actions: arguments.Commands) -> None:
 
 def train_generator_command(args: argparse.Namespace) -> None:
     """Train, or go on training, then write the generator's file."""
+    from latentedit.checkpoints.zoo import choose_device
+    from latentedit.training.generator import export_generator, train_generator
+
     settings = Settings(args.batch, args.lr, args.gamma, precision=args.precision, seed=args.seed)
     config = _config(args)
     device = choose_device(args.device)
@@ -76,8 +76,10 @@ def train_generator_command(args: argparse.Namespace) -> None:
     printing.announce(args, facts, [f"written    {path}, fingerprint {fingerprint[:12]}; samples beside it"])
 
 
-def _config(args: argparse.Namespace) -> GeneratorConfig:
+def _config(args: argparse.Namespace) -> le.GeneratorConfig:
     """Shape the generator as the flags say."""
+    from latentedit.training.generator import small_config
+
     try:
         return small_config(args.resolution, args.cbase, args.cmax)
     except ValueError as error:
@@ -94,6 +96,8 @@ def _add_assessor(actions: arguments.Commands) -> None:
 
 def train_assessor_command(args: argparse.Namespace) -> None:
     """Train, cross-validate and write the assessor."""
+    from latentedit.training.assessor import train_assessor
+
     header = train_assessor(args.data, args.out, args.seed, args.quiet)
     figures = header["cross_validation"]["spearman"]
     printing.announce(args, header, [f"{name:20} {figure}" for name, figure in figures.items()])

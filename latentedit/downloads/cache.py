@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tqdm import tqdm
-
 from latentedit.downloads.expectation import Expected, is_page, sha256_of
 from latentedit.downloads.partial import Partial
 from latentedit.downloads.registry import ASSETS, Item, shorten
@@ -130,6 +128,8 @@ def _download(item: Item, path: Path) -> None:
 
 def _announce(item: Item, host: str, total: int | None, offset: int) -> None:
     """Say what comes, how much of it and on which terms."""
+    from tqdm import tqdm
+
     size = tqdm.format_sizeof(total, "B") if total else "size not known"
     resumed = f", {tqdm.format_sizeof(offset, 'B')} of it are here" if offset else ""
     remark = f"; {item.remark}" if item.remark else ""

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from latentedit.direction import Direction, Space, Unit
+from latentedit.direction import Direction, Space
 from latentedit.errors import InputError
 from latentedit.spaces import make_direction
+from latentedit.vocabulary import Unit
 
 ForeignSpace = Literal["w", "z"]  # what a file of one row may be meant in
 

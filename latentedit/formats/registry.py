@@ -13,6 +13,7 @@ from latentedit.formats import e4e, ganalyze, ganspace, higan, interfacegan, ros
 from latentedit.formats.entry import Entry
 from latentedit.formats.stylespace import TEXT_TO_CHANNELS, is_text_to_channels
 from latentedit.formats.writing import Owner
+from latentedit.vocabulary import DirectionFormat
 
 Reader = Callable[[object, str], list[Entry]]  # a file's content and its stem -> its directions, none if not its own
 FORMATS: dict[str, Reader] = {
@@ -26,7 +27,7 @@ FORMATS: dict[str, Reader] = {
     "GANalyze direction": ganalyze.read,
 }
 Writer = Callable[[Path, Direction, Owner], None]
-WRITERS: dict[str, Writer] = {
+WRITERS: dict[DirectionFormat, Writer] = {
     "interfacegan": interfacegan.write,
     "stylegan2directions": stylegan2directions.write,
     "e4e": e4e.write,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,23 +15,9 @@ from latentedit.networks import Generator, GeneratorConfig
 from latentedit.networks.discriminator import Discriminator
 from latentedit.training.augmentation import augment
 from latentedit.training.images import draw_batch
+from latentedit.training.settings import Settings as Settings
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a generator is trained; the defaults suit a few thousand faces at 64 px on a CPU."""
-
-    batch: int = 16
-    learning_rate: float = 0.0025
-    r1_gamma: float = 0.1
-    r1_interval: int = 16  # lazy regularisation: every so many steps
-    ema_images: int = 10_000  # half-life of the averaged weights
-    ema_rampup: float = 0.05
-    style_mixing: float = 0.5
-    precision: str = "bf16"
-    seed: int = 0
 
 
 class Training:

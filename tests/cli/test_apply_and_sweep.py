@@ -78,3 +78,37 @@ def test_quiet_prints_nothing_and_json_only_json(run, network, tmp_path):
     quiet = run(*common, "--outdir", tmp_path / "a", "--quiet")
     assert (quiet.out, quiet.err) == ("", "")
     assert len(run(*common, "--outdir", tmp_path / "b", "--json").facts["scores"][0]) == 3
+
+
+@pytest.mark.parametrize(("text", "alpha"), [("-1e1", -10), ("-1E-1", -0.1), ("-.5", -0.5), ("-2", -2), ("1e1", 10)])
+def test_alpha_is_any_number(run, network, tmp_path, text, alpha):
+    common = ["apply", "--network", network, "--direction", "up", "--scorer", "none", "--outdir", tmp_path / "o"]
+    assert run(*common, "--alpha", text, "--json").facts["alpha"]["raw"] == alpha
+
+
+def test_a_second_run_leaves_no_picture_of_the_first(run, network, tmp_path):
+    common = ["--network", network, "--direction", "up", "--quiet", "--outdir", tmp_path / "o"]
+    run("apply", *common, "--alpha", 3, "--seeds", "0-3")
+    run("apply", *common, "--alpha", -1, "--seeds", "2")
+    files = {"seed0002.png", "seed0002_up-1.png", "strip.png", "latents.npz", "run.json"}
+    assert {path.name for path in (tmp_path / "o").iterdir()} == files
+    run("sweep", *common, "--latents", tmp_path / "o" / "latents.npz")
+    files = {"latents.npz", "sweep.png", "scores.csv", "run.json"}
+    assert {path.name for path in (tmp_path / "o").iterdir()} == files
+
+
+def test_with_random_noise_the_edit_alone_changes_a_face(run, network, tmp_path):
+    common = [
+        "--network",
+        network,
+        "--direction",
+        "up",
+        "--noise-mode",
+        "random",
+        "--quiet",
+        "--outdir",
+        tmp_path / "o",
+    ]
+    run("apply", *common, "--alpha", 0)
+    one, other = (Image.open(tmp_path / "o" / name) for name in ("seed0001.png", "seed0001_up+0.png"))
+    assert np.array_equal(np.asarray(one), np.asarray(other))

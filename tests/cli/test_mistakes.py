@@ -26,6 +26,8 @@ MISTAKES = {
     "layers that are none": ([*APPLY, "--layers", "fine"], "fine starts at layer 8"),
     "alpha nan": ([*APPLY, "--alpha", "nan"], "'nan' is not a finite number"),
     "alpha infinite": ([*APPLY, "--alpha=-inf"], "'-inf' is not a finite number"),
+    "alpha minus infinite": ([*APPLY, "--alpha", "-inf"], "'-inf' is not a finite number"),
+    "alpha nearly a number": ([*APPLY, "--alpha", "-1e"], "'-1e' is not a number"),
     "alpha no number": ([*APPLY, "--alpha", "much"], "'much' is not a number"),
     "no alpha": (["apply", "--direction", "up"], "--alpha"),
     "unknown scorer": ([*APPLY, "--scorer", "oni"], "'oni'"),
@@ -54,6 +56,7 @@ MISTAKES = {
     "absent image": (["score", "{tmp}/no.png"], "no.png"),
     "half an image": (["score", "{tmp}/half.jpg"], "half.jpg"),
     "scorer none": (["score", "{tmp}/whole.jpg", "--scorer", "none"], "none"),
+    "scorer empty": (["score", "{tmp}/whole.jpg", "--scorer", "omi,"], "no scorer is called ''"),
     "inspect nothing": (["inspect", "{tmp}/no.pkl"], "no.pkl"),
     "unknown command": (["aply"], "aply"),
     "no command": ([], "COMMAND"),
@@ -129,6 +132,6 @@ def test_an_interrupt_ends_quietly(run, places, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("latentedit.cli.faces.render", interrupt)
+    monkeypatch.setattr("latentedit.render", interrupt)
     done = run(*(argument.format(**places) for argument in APPLY))
     assert (done.code, done.err) == (130, "latentedit apply: interrupted\n")

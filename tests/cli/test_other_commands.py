@@ -44,7 +44,7 @@ def test_condition_writes_the_file_that_is_named(run, network, tmp_path):
 def test_score_rates_files_and_folders(run, tmp_path):
     for i in range(2):
         Image.effect_noise((80, 80), 40 + i).convert("RGB").save(tmp_path / f"{i}.png")
-    facts = run("score", tmp_path, tmp_path / "0.png", "--scorer", "omi", "omi:happy", "--json").facts
+    facts = run("score", tmp_path, tmp_path / "0.png", "--scorer", "omi,omi:happy", "--json").facts
     assert [row["image"] for row in facts] == [str(tmp_path / name) for name in ("0.png", "1.png", "0.png")]
     assert facts[0].keys() == {"image", "omi:memorable", "omi:happy"}
     assert facts[0]["omi:happy"] == facts[2]["omi:happy"]

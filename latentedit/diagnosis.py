@@ -1,0 +1,177 @@
+"""What is installed, compiled, reachable and licensed, and whether the core of it works."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import Requirement
+
+from latentedit.errors import one_line
+
+State = Literal["ok", "note", "broken"]  # as it should be; works without; the core does not work
+OTHER_GPUS = {"mps": "Apple's", "cpu": "torch sees none"}
+TOPICS = ("installed", "compiled", "reachable", "licensed", "works")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, and what to do about it where something can be done."""
+
+    topic: str
+    name: str
+    state: State
+    text: str
+    advice: str = ""
+
+
+def diagnose(build: bool = False) -> Iterator[Finding]:
+    """Look at everything, quickest first; `build` compiles ahead of time what this machine can use."""
+    checks = (check_packages, partial(check_operators, build), check_places, check_devices, check_bundled)
+    for check in checks:
+        try:
+            yield from check()
+        except Exception as error:  # whatever is amiss, the person who asks wants to read of it
+            yield Finding("works", "the core", "broken", one_line(f"{type(error).__name__}: {error}"), _install())
+            return
+
+
+def check_packages() -> Iterator[Finding]:
+    """Hold what is installed against what setup.py requires."""
+    wanted = [Requirement(line) for line in requires("latentedit") or []]
+    yield Finding("installed", "latentedit", "ok", version("latentedit"))
+    for requirement in wanted:
+        if requirement.marker is None:
+            number = _find_version(requirement)
+            good = number is not None and requirement.specifier.contains(number, prereleases=True)
+            text = (number or "missing") + ("" if good else f", {requirement} is needed")
+            yield Finding("installed", requirement.name, "ok" if good else "broken", text, "" if good else _install())
+    for extra in _list_extras():
+        members = [r for r in wanted if r.marker and r.marker.evaluate({"extra": extra})]
+        missing = [requirement.name for requirement in members if _find_version(requirement) is None]
+        text = f"without {', '.join(missing)}" if missing else "complete"
+        yield Finding("installed", f"[{extra}]", "note" if missing else "ok", text, _install(extra) if missing else "")
+
+
+def _list_extras() -> list[str]:
+    """List the extras of setup.py."""
+    return sorted(metadata("latentedit").get_all("Provides-Extra") or [])
+
+
+def _find_version(requirement: Requirement) -> str | None:
+    """Return the installed version of a package, or None where it is absent."""
+    try:
+        return version(requirement.name)
+    except PackageNotFoundError:
+        return None
+
+
+def _install(extra: str = "") -> str:
+    """Say how to install what is missing."""
+    return f"pip install -c constraints.txt '.[{extra}]'" if extra else "pip install -c constraints.txt ."
+
+
+def check_operators(build: bool) -> Iterator[Finding]:
+    """Say whether the compiled operators are there, or compile them."""
+    import torch
+
+    from stylegan_ops.build import compile_cuda_ops, has_cuda_ops
+
+    if not torch.cuda.is_available():
+        yield Finding("compiled", "CUDA operators", "ok", "not needed, torch sees no GPU")
+    else:
+        yield _check_build("CUDA operators", has_cuda_ops(), _find_nvcc(), compile_cuda_ops, build)
+
+
+def _check_build(name: str, built: bool, compiler: str | None, compile: Callable[[], object], build: bool) -> Finding:
+    """Say whether some operators are compiled; with `build` compile them first."""
+    from stylegan_ops.build import reason
+
+    if built:
+        return Finding("compiled", name, "ok", "compiled")
+    if compiler is None:
+        return Finding("compiled", name, "note", "no compiler, plain torch runs instead", f"install one for {name}")
+    if not build:
+        advice = "latentedit doctor --build does so now"
+        return Finding("compiled", name, "note", f"compiled on first use by {compiler}", advice)
+    start = time.perf_counter()
+    try:
+        compile()
+    except Exception as error:  # whatever is amiss with a machine's compilers
+        return Finding("compiled", name, "broken", f"did not build: {reason(error)}", "plain torch runs instead")
+    return Finding("compiled", name, "ok", f"compiled in {time.perf_counter() - start:.0f} s by {compiler}")
+
+
+def _find_nvcc() -> str | None:
+    """Find NVIDIA's compiler where torch looks for it."""
+    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or "/usr/local/cuda"
+    return shutil.which("nvcc", path=str(Path(home) / "bin")) or shutil.which("nvcc")
+
+
+def check_places() -> Iterator[Finding]:
+    """Try to write where directions, downloads and compiled operators are kept."""
+    from latentedit import downloads
+    from latentedit.files import home
+    from stylegan_ops.build import cache_folder
+
+    yield _check_folder("your library", home(), "set LATENTEDIT_HOME to a folder that you may write")
+    yield _check_folder("downloads", downloads.cache_folder(), "set LATENTEDIT_CACHE to a folder that you may write")
+    yield _check_folder("compiled code", cache_folder(), "set TORCH_EXTENSIONS_DIR to a folder that you may write")
+
+
+def _check_folder(name: str, folder: Path, advice: str) -> Finding:
+    """Try to write into a folder, or into the nearest one above that exists."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return Finding("reachable", name, "ok", f"{folder}{'' if folder == nearest else ', not made yet'}")
+    except OSError as error:
+        return Finding("reachable", name, "note", f"{folder} can't be written ({error.strerror})", advice)
+
+
+def check_devices() -> Iterator[Finding]:
+    """Say what renders here."""
+    import torch
+
+    from latentedit.checkpoints.zoo import choose_device
+    from latentedit.machine import count_cores, describe_processor
+
+    threads, cores = torch.get_num_threads(), count_cores()
+    yield Finding(
+        "reachable",
+        "processor",
+        "ok" if threads >= cores else "note",
+        f"{describe_processor()}, {threads} threads on {cores} cores",
+        "" if threads >= cores else f"OMP_NUM_THREADS={cores} would use all cores",
+    )
+    device = choose_device("auto")
+    name = torch.cuda.get_device_name() if device.type == "cuda" else OTHER_GPUS[device.type]
+    yield Finding("reachable", "GPU", "ok", f"{name}; --device auto is {device}")
+
+
+def check_bundled() -> Iterator[Finding]:
+    """Open what is bundled, name the licences, and render and rate one face."""
+    from latentedit.checkpoints import load_checkpoint
+    from latentedit.latents import sample
+    from latentedit.predictors import load_assessor
+    from latentedit.rendering import render
+
+    start = time.perf_counter()
+    checkpoint, assessor = load_checkpoint("faces"), load_assessor("omi")
+    opened = time.perf_counter()
+    weights = {"generator": ("faces", checkpoint.licence), "assessor": ("omi", assessor.header["licence"])}
+    yield Finding("licensed", "latentedit", "ok", f"{metadata('latentedit')['License']}, the code")
+    for kind, (name, licence) in weights.items():
+        yield Finding("licensed", name, "ok", f"{licence}, the bundled {kind}: not for commercial use")
+    yield Finding("licensed", "directions", "ok", f"{checkpoint.licence}, as the generator that they are of")
+    images = render(checkpoint.generator, sample(checkpoint.generator, [1], truncation_psi=0.7))
+    text = f"a face rendered and rated {assessor.scorer()(images).item():.1f} in {time.perf_counter() - opened:.2f} s"
+    yield Finding("works", "faces", "ok", f"{text}, opened in {opened - start:.2f} s")

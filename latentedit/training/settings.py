@@ -1,0 +1,18 @@
+"""How a generator is trained."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a generator is trained; the defaults suit a few thousand faces at 64 px on a CPU."""
+
+    batch: int = 16
+    learning_rate: float = 0.0025
+    r1_gamma: float = 0.1
+    r1_interval: int = 16  # lazy regularisation: every so many steps
+    ema_images: int = 10_000  # half-life of the averaged weights
+    ema_rampup: float = 0.05
+    style_mixing: float = 0.5
+    precision: str = "bf16"
+    seed: int = 0

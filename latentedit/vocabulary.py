@@ -1,0 +1,16 @@
+"""The words that a user chooses from, apart from the modules that act on them: reading them loads nothing heavy."""
+
+from typing import Literal, get_args
+
+Unit = Literal["raw", "sigma", "flat"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+CheckpointFormat = Literal["latentedit", "nvidia-safetensors", "nvidia-pt", "rosinality-pt"]
+CHECKPOINT_FORMATS: tuple[CheckpointFormat, ...] = get_args(CheckpointFormat)
+
+DirectionFormat = Literal[
+    "interfacegan", "stylegan2directions", "e4e", "ganspace", "ganspace-edit", "rosinality", "ganalyze", "stylespace"
+]
+DIRECTION_FORMATS: tuple[DirectionFormat, ...] = get_args(DirectionFormat)
+
+SCENES = ("64", "256", "256-batch", "256-sweep", "1024", "1024-batch", "1024-sweep")  # of a benchmark
