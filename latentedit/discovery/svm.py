@@ -10,7 +10,7 @@ PENALTY = 1.0  # C
 def fit_svm(examples: Examples) -> Hyperplane:
     """Separate the highest faces from the lowest by the widest margin: x [N, D] -> normal [D].
 
-    It is meant for labels of `quantile`. Squared hinge loss, C = 1 per face of unit variance.
+    It is meant for labels of `quantile`. Squared hinge loss, C = 1 where latents are scaled to unit variance.
     Source: Shen et al. 2020, "Interpreting the latent space of GANs for semantic face editing", section 3.1.
     """
     from sklearn.svm import LinearSVC

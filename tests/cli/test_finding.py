@@ -67,16 +67,14 @@ def test_what_no_score_tells_is_not_kept(run, network, ratings, tmp_path):
 
 
 @pytest.mark.parametrize("space", ["z", "w+", "s"])
-def test_a_scorer_in_every_space(run, network, space):
-    result = run(
-        "discover", "--network", network, "--seeds", "0-119", "--space", space, "--scorer", "omi:happy",
-        "--name", "happy", "--labels", "median", "--trunc", 1, "--json", "--rendering", "oval", "--method", "mean",
-    )  # fmt: skip
-    if result.code == 0:
-        assert result.facts["space"] == space
-        assert result.facts["provenance"]["rendering"] == "oval"
-    else:
-        assert "failed and was not kept" in result.err
+def test_a_scorer_in_every_space(run, network, space, monkeypatch):
+    monkeypatch.setattr("latentedit.cli.discover._check_success", lambda direction: None)  # random weights tell little
+    common = ("discover", "--network", network, "--seeds", "0-59", "--scorer", "omi:happy", "--name", "happy", "--json")
+    found = run(*common, "--space", space, "--labels", "median", "--rendering", "oval", "--method", "mean").facts
+    assert found["space"] == space
+    assert found["provenance"]["rendering"] == "oval"
+    assert found["provenance"]["labels"] == "median"
+    assert found["provenance"]["scorer"] == "omi:happy"
 
 
 @pytest.mark.parametrize("method", ["gradient", "learned"])
