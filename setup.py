@@ -28,7 +28,7 @@ setup(
     packages=find_packages(include=["latentedit*", "stylegan_ops*", "directions*"]),
     package_data={
         "latentedit": ["py.typed", "*.pyi", "assets/*"],
-        "stylegan_ops": ["csrc/*.cu", "csrc/*.cpp", "csrc/*.h"],
+        "stylegan_ops": ["csrc/*.cu", "csrc/*.cpp", "csrc/*.h", "csrc/cpu/*.cpp", "csrc/cpu/*.h"],
         "directions": ["*/*.safetensors", "*/*.json", "*/*.md"],
     },
     install_requires=[
@@ -46,6 +46,6 @@ setup(
         "filelock",
         "tqdm",
     ],
-    extras_require={"test": TEST},
+    extras_require={"test": TEST, "fuzz": ["atheris"]},
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )

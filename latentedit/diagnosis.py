@@ -79,16 +79,18 @@ def _install(extra: str = "") -> str:
     return f"pip install -c constraints.txt '.[{extra}]'" if extra else "pip install -c constraints.txt ."
 
 
-def check_operators(build: bool) -> Iterator[Finding]:
+def check_operators(compile_now: bool) -> Iterator[Finding]:
     """Say whether the compiled operators are there, or compile them."""
     import torch
 
-    from stylegan_ops.build import compile_cuda_ops, has_cuda_ops
+    from stylegan_ops import build
 
+    is_built = build.cpu_library(build.choose_variant()).exists()
+    yield _check_build("CPU operators", is_built, build.find_compiler(), build.compile_cpu_ops, compile_now)
     if not torch.cuda.is_available():
         yield Finding("compiled", "CUDA operators", "ok", "not needed, torch sees no GPU")
     else:
-        yield _check_build("CUDA operators", has_cuda_ops(), _find_nvcc(), compile_cuda_ops, build)
+        yield _check_build("CUDA operators", build.has_cuda_ops(), _find_nvcc(), build.compile_cuda_ops, compile_now)
 
 
 def _check_build(name: str, built: bool, compiler: str | None, compile: Callable[[], object], build: bool) -> Finding:
@@ -172,6 +174,9 @@ def check_bundled() -> Iterator[Finding]:
     for kind, (name, licence) in weights.items():
         yield Finding("licensed", name, "ok", f"{licence}, the bundled {kind}: not for commercial use")
     yield Finding("licensed", "directions", "ok", f"{checkpoint.licence}, as the generator that they are of")
-    images = render(checkpoint.generator, sample(checkpoint.generator, [1], truncation_psi=0.7))
+    ws = sample(checkpoint.generator, [1], truncation_psi=0.7)
+    images = render(checkpoint.generator, ws)
     text = f"a face rendered and rated {assessor.scorer()(images).item():.1f} in {time.perf_counter() - opened:.2f} s"
     yield Finding("works", "faces", "ok", f"{text}, opened in {opened - start:.2f} s")
+    error = (render(checkpoint.generator, ws, precision="bf16") - images).norm() / images.norm()
+    yield Finding("works", "bf16", "ok", f"--precision bf16 differs from fp32 by {error:.1e} of the image's norm")

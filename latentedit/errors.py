@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+LONGEST_LINE = 1000  # characters
+
 
 class InputError(ValueError):
     """A mistake in the user's input: one line that repeats the input and says the mend."""
@@ -38,8 +40,9 @@ def damaged(message: str) -> Iterator[None]:
 
 
 def one_line(error: Exception | str) -> str:
-    """Bring a message to one line fit for a terminal."""
-    return printable(" ".join(str(error).split()))
+    """Bring a message to one line fit for a terminal, whatever a file put into it."""
+    text = printable(" ".join(str(error).split()))
+    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}..."
 
 
 def printable(text: str) -> str:

@@ -11,10 +11,26 @@ from pathlib import Path
 
 from latentedit.errors import InputError
 
+LARGEST_SMALL = 2**20  # bytes: JSON takes twenty times as many in memory
+
 
 def home() -> Path:
     """Name the folder of the user's own directions and downloads: LATENTEDIT_HOME, or ~/.latentedit."""
     return Path(os.environ.get("LATENTEDIT_HOME") or Path.home() / ".latentedit")
+
+
+def require_regular(path: Path) -> None:
+    """Raise InputError for a pipe, which may wait for ever, and a device, which may never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is a pipe or a device: copy what it holds to a file and give that")
+
+
+def read_small(path: Path) -> bytes:
+    """Read a file that is small by its nature, such as a list."""
+    require_regular(path)
+    if path.stat().st_size > LARGEST_SMALL:
+        raise InputError(f"{path} has more than {LARGEST_SMALL >> 20} MiB: it must be another file")
+    return path.read_bytes()
 
 
 @contextmanager

@@ -82,11 +82,12 @@ def to_styles(generator: Generator, ws: Tensor) -> Tensor:
     """Put ws through every layer's affine: [..., num_ws, w_dim] -> styles [..., num_styles], StyleSpace's latents.
 
     They stand side by side in the order of `generator.config.style_layers`: the affines' raw
-    outputs, before a toRGB layer's weight_gain. `render_styles` makes images of them.
+    outputs, before a toRGB layer's weight_gain. `render_styles` makes images of them. Each face goes
+    through alone, so it gives the same bits in any batch.
     """
     check_fit(ws, (generator.config.num_ws, generator.config.w_dim))
-    styles: Tensor = generator.synthesis.make_styles(ws.reshape(-1, *ws.shape[-2:]))
-    return styles.reshape(*ws.shape[:-2], -1)
+    rows = [generator.synthesis.make_styles(one) for one in ws.reshape(-1, 1, *ws.shape[-2:])]
+    return torch.cat(rows).reshape(*ws.shape[:-2], -1)
 
 
 def check_fit(latents: Tensor, shape: tuple[int, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -17,13 +18,14 @@ import directions
 from latentedit.checkpoints import load_record, save_record
 from latentedit.direction import Direction, cosines
 from latentedit.downloads import list_items, suggest
-from latentedit.errors import InputError, Notice, about
-from latentedit.files import home
+from latentedit.errors import InputError, Notice, about, damaged, one_line
+from latentedit.files import home, read_small
 from latentedit.formats import Entry
 from latentedit.spaces import StyleDirection, make_direction
 from latentedit.vocabulary import UNITS
 
 KIND = "direction"
+LONGEST_NAME = 255  # characters, as of a file's
 SUFFIX = ".safetensors"
 HIDING = "it hides the bundled one of that name: `latentedit directions remove {name}` brings that back"
 ALIKE = 0.98  # the cosine from which two directions are nearly the same
@@ -39,7 +41,7 @@ def list_directions(generator: str | None) -> dict[str, Path]:
 
 def list_bundled(generator: str | None) -> dict[str, Path]:
     """List the directions that come with latentedit for a generator's fingerprint."""
-    return _directions_in(folder for folder in _bundled_folders() if _generator_of(folder) == generator)
+    return _directions_in(folder for folder in _bundled_folders() if read_index(folder / "index.json") == generator)
 
 
 def list_own(generator: str | None) -> dict[str, Path]:
@@ -57,9 +59,16 @@ def _bundled_folders() -> list[Path]:
     return sorted(index.parent for index in Path(directions.__file__).parent.glob("*/index.json"))
 
 
-def _generator_of(folder: Path) -> str:
-    """Read from a folder's index which generator its directions belong to."""
-    return str(json.loads((folder / "index.json").read_text())["generator"])
+def read_index(path: Path) -> str:
+    """Read from a folder's index which generator its directions belong to: -> its fingerprint."""
+    with about(path), damaged("no index of directions: install latentedit anew"):
+        return _require_fingerprint(json.loads(read_small(path))["generator"])
+
+
+def _require_fingerprint(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise ValueError("no fingerprint")
+    return text
 
 
 def find_direction(name: str, generator: str | None) -> Path:
@@ -118,11 +127,13 @@ def read_direction(path: Path) -> Direction:
     """Read what `save_direction` wrote."""
     tensors, header = load_record(path)
     if header.get("kind") != KIND or "vector" not in tensors:
-        raise InputError(f"{path} holds a {header.get('kind', 'record')}, not a direction: give another file")
+        raise InputError(
+            f"{path} holds a {reprlib.repr(header.get('kind', 'record'))}, not a direction: give another file"
+        )
     try:
         return _from_header(tensors["vector"], header)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{path} is no intact direction ({error}): fetch or make it again") from error
+        raise InputError(f"{path} is no intact direction ({one_line(error)}): fetch or make it again") from error
 
 
 def _from_header(vector: torch.Tensor, header: dict[str, Any]) -> Direction:
@@ -130,7 +141,7 @@ def _from_header(vector: torch.Tensor, header: dict[str, Any]) -> Direction:
     fields = {key: header[key] for key in ("name", "unit", "sigma", "generator", "provenance")}
     fields["sigma"] = None if fields["sigma"] is None else float(fields["sigma"])
     sound = {
-        "name": isinstance(fields["name"], str) and fields["name"].isprintable() and "/" not in fields["name"],
+        "name": _is_name(fields["name"]),
         "unit": fields["unit"] in UNITS,
         "generator": fields["generator"] is None or isinstance(fields["generator"], str),
         "provenance": isinstance(fields["provenance"], dict),
@@ -141,6 +152,11 @@ def _from_header(vector: torch.Tensor, header: dict[str, Any]) -> Direction:
         fields["style_widths"] = tuple(int(width) for width in header["style_widths"])
     layers = tuple(int(layer) for layer in header["layers"])
     return make_direction(header.get("space", "w"), vector=vector, layers=layers, **fields)
+
+
+def _is_name(name: object) -> bool:
+    """Tell whether a name can be printed, and is no path."""
+    return isinstance(name, str) and len(name) <= LONGEST_NAME and name.isprintable() and "/" not in name
 
 
 def check_name(name: str) -> str:

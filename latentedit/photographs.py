@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from latentedit.errors import InputError
+from latentedit.errors import InputError, damaged, one_line
+from latentedit.files import require_regular
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # not EPS, for which Pillow runs Ghostscript
+LARGEST_FILE = 2**28  # bytes
 LARGEST = 100_000_000  # pixels: a larger file is a mistake or an attack
 
 
@@ -39,17 +44,35 @@ def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
 
 def load_square(path: Path, resolution: int) -> Tensor:
     """Read an image upright, crop its central square and resize: -> uint8 [3, R, R]."""
+    require_regular(path)
+    message = f"{path} can't be read as an image: give a PNG or JPEG that is whole"
+    with damaged(message), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata, which no one asked about
+        return _crop(_open(path), resolution)
+
+
+def _open(path: Path) -> Image.Image:
+    """Read an image of the formats that Pillow decodes itself, upright and in RGB.
+
+    From memory, where a part that claims gigabytes gets no more than the file has.
+    """
     try:
-        with Image.open(path) as image:
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{path} has more than {LARGEST_FILE >> 20} MiB: shrink it")
+        with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as image:
             if image.width * image.height > LARGEST:
                 raise InputError(f"{path} has {image.width} x {image.height} pixels: shrink it to {LARGEST:,} at most")
-            rgb = _to_rgb(ImageOps.exif_transpose(image))
+            return _to_rgb(ImageOps.exif_transpose(image))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: check the path") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} can't be read as an image ({error}): give a PNG or JPEG") from error
+    except UnidentifiedImageError:
+        raise InputError(f"{path} can't be read as an image: give a PNG or JPEG") from None
+    except OSError as error:
+        raise InputError(f"{path} can't be read as an image ({one_line(error)}): give a PNG or JPEG") from error
+
+
+def _crop(rgb: Image.Image, resolution: int) -> Tensor:
+    """Crop the central square and resize: -> uint8 [3, R, R]."""
     side = min(rgb.size)
     left, top = (rgb.width - side) // 2, (rgb.height - side) // 2
     square = rgb.crop((left, top, left + side, top + side)).resize((resolution, resolution), Image.Resampling.LANCZOS)

@@ -13,4 +13,7 @@ DirectionFormat = Literal[
 ]
 DIRECTION_FORMATS: tuple[DirectionFormat, ...] = get_args(DirectionFormat)
 
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
 SCENES = ("64", "256", "256-batch", "256-sweep", "1024", "1024-batch", "1024-sweep")  # of a benchmark

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan_ops.upfirdn2d import upfirdn2d
+from stylegan_ops.upfirdn2d import Padding, upfirdn2d
 
 
 def modulated_conv2d(
@@ -60,7 +60,12 @@ def _convolve(x: Tensor, weight: Tensor, up: int, resample_filter: Tensor | None
         return F.conv2d(x, weight, padding=k // 2)
     assert resample_filter is not None, "up > 1 needs a resample_filter"
     y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=up)  # zeros are never multiplied
-    taps = resample_filter.shape[0]
+    return upfirdn2d(y, resample_filter, padding=transposed_padding(resample_filter, up, k), gain=up**2)
+
+
+def transposed_padding(f: Tensor, up: int, k: int) -> Padding:
+    """Pad a k x k convolution transposed with stride `up`, so that filtering by f leaves `up` times the size."""
+    taps = f.shape[0]
     before = (taps + up - 1) // 2 + k // 2 - (k - 1)
     after = (taps - up) // 2 + k // 2 - (k - up)
-    return upfirdn2d(y, resample_filter, padding=(before, after, before, after), gain=up**2)
+    return before, after, before, after

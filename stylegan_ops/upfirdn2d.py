@@ -16,7 +16,7 @@ Padding = tuple[int, int, int, int]  # left, right, top, bottom; negative crops
 
 def setup_filter(taps: Sequence[float] = (1, 3, 3, 1)) -> Tensor:
     """Make the 2-D low-pass filter taps (x) taps, normalised to sum 1: [n] -> [n, n]."""
-    row = torch.as_tensor(taps, dtype=torch.float32)
+    row = torch.as_tensor(taps, dtype=torch.float32, device="cpu")
     kernel = torch.outer(row, row)
     return kernel / kernel.sum()
 

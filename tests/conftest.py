@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from host_kernels import host_ops as host_ops
 from hypothesis import settings
 from torch import Tensor
 
@@ -28,6 +31,16 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("LATENTEDIT_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """Let the process take no more than half a GiB of address space beyond what it has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**29, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +14,8 @@ from torch import Tensor
 from latentedit.checkpoints import load_generator
 from latentedit.latents import sample
 from latentedit.networks import Generator, GeneratorConfig, block_channels
+from latentedit.networks.frozen import FrozenSynthesis
+from latentedit.networks.stylegan2 import SynthesisNetwork
 from latentedit.rendering import render
 
 FFHQ = {256: 16384, 1024: 32768}  # channel_base of NVIDIA's FFHQ configurations
@@ -20,7 +24,9 @@ YARDSTICK = (512, 64)  # channels and side of the 3 x 3 convolution that all is 
 Renderer = Callable[[Generator, Tensor], Tensor]
 RENDERERS: dict[str, Renderer] = {
     "reference": lambda generator, ws: generator.synthesis(ws.flatten(0, -3)),
+    "plain": lambda generator, ws: render_plainly(generator, ws),
     "render": render,
+    "bf16": lambda generator, ws: render(generator, ws, precision="bf16"),
 }
 
 
@@ -66,6 +72,21 @@ def make_generator(resolution: int) -> Generator:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(resolution, block_channels(resolution, FFHQ[resolution], 512)))
     return generator.eval().requires_grad_(False)
+
+
+def render_plainly(generator: Generator, ws: Tensor) -> Tensor:
+    """Render as `render` does on a CPU without a compiler: [..., num_ws, w_dim] -> [N, 3, H, W]."""
+    frozen, flat, side = _freeze_plainly(generator), ws.flatten(0, -3), generator.config.img_resolution
+    images = torch.empty(len(flat), generator.config.img_channels, side, side)
+    for face, image in zip(flat, images, strict=True):
+        frozen.render(face, "const", image)
+    return images
+
+
+@lru_cache(maxsize=1)
+def _freeze_plainly(generator: Generator) -> FrozenSynthesis:
+    with torch.no_grad():
+        return FrozenSynthesis(cast(SynthesisNetwork, generator.synthesis), torch.float32, None)
 
 
 def count_flops(config: GeneratorConfig) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import io
 import pickle
 import re
 import warnings
 import zipfile
+from bisect import bisect_right
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from latentedit.checkpoints.inert import CLASSES, FUNCTIONS, Call
+from latentedit.checkpoints.inspection import inspect_archive, refuse_name
+from latentedit.checkpoints.stored import Span, StoredTensor, WeightFile
 from latentedit.errors import InputError, damaged
 
 # What a checkpoint may name besides tensors: the settings of training scripts, and the stand-ins of
@@ -30,42 +32,75 @@ ALLOWED: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
-def load_archive(file: Path | io.BytesIO) -> object:
-    """Return the tensors, plain containers and `Call`s of a torch.save file, old layout or new, on the CPU.
+def load_archive(file: Path, device: str = "cpu") -> object:
+    """Return the tensors, plain containers and `Call`s of a torch.save file, old layout or new.
 
     `argparse.Namespace`, which training scripts store beside the weights, is let through.
     """
     with damaged("torch cannot read it: the file is damaged or cut short, fetch it again"):
-        _check_zip(file)
-        if isinstance(file, io.BytesIO):
-            file.seek(0)  # zipfile has read its end
+        inspect_archive(file)
         try:
             with torch.serialization.safe_globals(ALLOWED), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return torch.load(file, map_location="cpu", weights_only=True)
+                return torch.load(file, map_location=device, weights_only=True)
         except pickle.UnpicklingError as error:
             if refused := re.search(r"GLOBAL (\S+)", str(error)):
-                raise InputError(
-                    f"refused: it asks for {refused[1]!r}, which plain weights never need; none of its code was run"
-                ) from error
+                raise InputError(refuse_name(refused[1])) from error
             raise
 
 
-def _check_zip(file: Path | io.BytesIO) -> None:
-    """Refuse a zip archive that torch.save did not write, or one that unfolds to more than the bytes it has."""
-    if not zipfile.is_zipfile(file):
-        return
-    with zipfile.ZipFile(file) as archive:
-        entries = archive.infolist()
-        size = archive.fp.seek(0, io.SEEK_END) if archive.fp else 0
-    if not any(entry.filename.endswith("data.pkl") for entry in entries):
-        raise InputError("a zip archive, but none that torch.save wrote: unpack it and give the checkpoint inside")
-    if sum(entry.file_size for entry in entries) > size:
-        raise InputError("refused: a compressed archive, which torch.save never writes: unpack it first")
+def open_archive(path: Path) -> object:
+    """Return what `load_archive` does of a zip archive, but its tensors as `StoredTensor`s that are yet to be read."""
+    content = load_archive(path, "meta")
+    with damaged("torch cannot read it: the file is damaged or cut short, fetch it again"):
+        try:
+            return _Locator(path).locate(content)
+        except AttributeError:  # an older torch does not say where storages lie
+            return load_archive(path)
+
+
+class _Locator:
+    """Finds where the tensors of a zip archive lie, which torch has made without their numbers."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = WeightFile(path)
+        with zipfile.ZipFile(path) as archive:
+            self.ends = sorted([*(entry.header_offset for entry in archive.infolist()), archive.start_dir])
+        self.seen: set[int] = set()
+
+    def locate(self, value: object) -> object:
+        """Replace the tensors in a thing, containers and `Call`s in place."""
+        if isinstance(value, Tensor):
+            return self._locate_tensor(value)
+        if isinstance(value, tuple):
+            return tuple(self.locate(item) for item in value)
+        if id(value) not in self.seen:
+            self.seen.add(id(value))
+            match value:
+                case dict():
+                    value.update({key: self.locate(item) for key, item in value.items()})
+                case list():
+                    value[:] = [self.locate(item) for item in value]
+                case Call():
+                    value.args, value.state = tuple(map(self.locate, value.args)), self.locate(value.state)
+        return value
+
+    def _locate_tensor(self, tensor: Tensor) -> object:
+        if not tensor.is_meta or tensor.layout != torch.strided:
+            return tensor
+        storage = tensor.untyped_storage()
+        start = storage._checkpoint_offset
+        if start is None:
+            raise AttributeError("torch does not say where it lies")
+        room = self.ends[bisect_right(self.ends, start)] - start  # up to the next entry of the archive
+        numbers = Span(self.file, start, min(storage.nbytes(), room))
+        return StoredTensor(numbers, tensor.dtype, int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride())
 
 
 def require_plain(name: str, value: object) -> Tensor:
-    """Return a plain tensor; refuse any other thing."""
+    """Return a plain tensor, read now if it still lies in its file; refuse any other thing."""
+    if isinstance(value, StoredTensor) and value.dtype in DTYPES:
+        value = value.read()
     if not is_plain(value):
         raise InputError(f"{name} is not stored as plain floating-point numbers")
     return value.detach()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,13 +28,21 @@ class Checkpoint:
     notes: tuple[str, ...] = ()  # what the reader had to assume
     card: Mapping[str, Any] = field(default_factory=dict)
     stated_fingerprint: str | None = None
+    path: Path | None = None
 
     @cached_property
     def fingerprint(self) -> str:
-        """Which generator it is: the hash of its weights, which takes longer than opening the file."""
+        """Which generator it is: the hash of its weights as they were when it was first asked for.
+
+        Computing it takes about as long as opening the file, so it is not done then. Raises
+        InputError where the file states another one: its weights were changed after they were saved.
+        """
         found = fingerprint(self.generator)
         if self.stated_fingerprint not in (None, found):
-            raise InputError(f"the weights are not those it was saved with (fingerprint {found[:12]}): fetch it again")
+            raise InputError(
+                f"{self.path or 'a checkpoint'}: the weights are not those it was saved with "
+                f"(fingerprint {found[:12]}): fetch it again"
+            )
         return found
 
     @property
@@ -60,11 +69,10 @@ def build_generator(config: AnyConfig, state: Mapping[str, Tensor]) -> Generator
     try:
         with torch.device("meta"):
             generator = Generator(config)
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"its network cannot be built: {error}") from error
     _compare(generator.state_dict(), state)
     generator.load_state_dict({name: _own(tensor) for name, tensor in state.items()}, assign=True)
-    _fill_filters(generator)
     _require_finite(generator.state_dict())
     return generator.eval().requires_grad_(False)
 
@@ -80,13 +88,6 @@ def _own(tensor: Tensor) -> Tensor:
     """Make a tensor float32 and the only one in its storage."""
     own = tensor.detach().float().contiguous()
     return own if own.untyped_storage().nbytes() == own.nbytes else own.clone()
-
-
-def _fill_filters(generator: Generator) -> None:
-    """Compute the low-pass filters, which no state dict of ours holds."""
-    for name, taps in list(generator.synthesis.make_filters()):
-        path, _, attribute = name.rpartition(".")
-        setattr(generator.synthesis.get_submodule(path), attribute, taps)
 
 
 def _require_finite(state: Mapping[str, Tensor]) -> None:

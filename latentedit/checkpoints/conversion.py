@@ -11,6 +11,7 @@ from torch import Tensor
 
 from latentedit.checkpoints import rosinality, state_dicts
 from latentedit.checkpoints.checkpoint import Checkpoint, require_stylegan2
+from latentedit.checkpoints.inference import TUNING
 from latentedit.checkpoints.native import save_generator
 from latentedit.checkpoints.records import save_tensors
 from latentedit.errors import InputError, about
@@ -19,7 +20,8 @@ from latentedit.networks import AnyConfig, GeneratorConfig, block_channels
 from latentedit.vocabulary import CheckpointFormat
 
 Notes = tuple[str, ...]
-FILTERS = ("resample_filter", "kernel")
+FILTERS = ("_filter", "kernel")
+UNHEARD = ("conv_clamp", "num_fp16_res", "w_avg_beta", "use_radial_filters")  # lost with a note, or told by the filters
 
 
 def convert(
@@ -36,7 +38,7 @@ def convert(
             raise InputError(f"a {target} file ends in {' or '.join(suffixes)}: change the name")
         _require_range(checkpoint, dtype)
         if target != "latentedit":
-            _require_multiplier(require_stylegan2(checkpoint.config))
+            _require_told(checkpoint.config)
         return write(checkpoint, Path(path), dtype)
 
 
@@ -88,22 +90,22 @@ TARGETS: dict[CheckpointFormat, tuple[tuple[str, ...], Callable[[Checkpoint, Pat
 }
 
 
-def _require_multiplier(config: GeneratorConfig) -> None:
+def _require_told(config: AnyConfig) -> None:
     """Refuse a setting that bare tensors cannot hold and that changes every face."""
-    if config.lr_multiplier != GeneratorConfig.lr_multiplier:
-        raise InputError(
-            f"the format cannot hold lr_multiplier {config.lr_multiplier:g}, without which the faces are others: "
-            "convert to latentedit instead"
-        )
+    for key in TUNING[config.architecture]:
+        if key not in UNHEARD and getattr(config, key) != getattr(type(config), key):
+            raise InputError(
+                f"the format cannot hold {key} {getattr(config, key):g}, without which the faces are others: "
+                "convert to latentedit instead"
+            )
 
 
 def _list_losses(config: AnyConfig) -> Notes:
     """Name the settings that bare tensors cannot hold, where they differ from what every reader assumes."""
-    assumed = {"conv_clamp": GeneratorConfig.conv_clamp, "w_avg_beta": GeneratorConfig.w_avg_beta}
     return tuple(
-        f"{key} {getattr(config, key):g} is lost: the format cannot hold it, and readers assume {default}"
-        for key, default in assumed.items()
-        if getattr(config, key) != default
+        f"{key} {getattr(config, key)} is lost: the format cannot hold it, and readers assume {assumed}"
+        for key in ("conv_clamp", "num_fp16_res", "w_avg_beta")
+        if getattr(config, key) != (assumed := getattr(type(config), key))
     )
 
 

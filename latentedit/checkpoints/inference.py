@@ -13,7 +13,7 @@ from latentedit.errors import InputError
 from latentedit.networks import MAX_TAPS, GeneratorConfig, StyleGAN3Config
 from stylegan_ops import setup_filter
 
-TRAINING = ("lr_multiplier", "w_avg_beta", "conv_clamp")
+TRAINING = ("lr_multiplier", "w_avg_beta", "conv_clamp", "num_fp16_res")
 TUNING = {  # the settings that neither shapes nor names tell
     "stylegan2": TRAINING,
     "stylegan3": (
@@ -54,19 +54,22 @@ def infer_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
 def infer_stylegan3_config(state: Mapping[str, Tensor]) -> StyleGAN3Config:
     """Infer what names and shapes tell of a StyleGAN3: a state dict under NVIDIA's names -> config.
 
-    A layer's name tells its place and its canvas. What `TUNING` lists keeps its default.
+    A layer's name tells its place and its canvas, a kernel of one pixel StyleGAN3-R with its radial
+    filters. What else `TUNING` lists keeps its default.
     """
     pattern = re.compile(r"synthesis\.L(\d{1,3})_(\d{1,6})_\d{1,6}\.weight")
     layers = sorted((int(found[1]), int(found[2]), name) for name in state if (found := pattern.fullmatch(name)))
     if len(layers) < 2:
         raise InputError("lacks its layers: no StyleGAN3 generator")
     *widths, img_channels = [_shape(state, name, 4)[0] for _, _, name in layers]
+    conv_kernel = state[layers[0][2]].shape[-1]
     try:
         return StyleGAN3Config(
             img_resolution=layers[-1][1],
             channels=tuple(widths),
             img_channels=img_channels,
-            conv_kernel=state[layers[0][2]].shape[-1],
+            conv_kernel=conv_kernel,
+            use_radial_filters=conv_kernel == 1,
             **_infer_mapping(state, w_dim=_shape(state, "synthesis.input.affine.weight", 2)[1]),
         )
     except ValueError as error:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import pickle
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from latentedit.checkpoints import encoders, native, nvidia, rosinality, state_dicts, tf_legacy
-from latentedit.checkpoints.archive import load_archive
+from latentedit.checkpoints.archive import load_archive, open_archive
 from latentedit.checkpoints.checkpoint import Checkpoint, pick_network
 from latentedit.checkpoints.inert import Call, Network
-from latentedit.checkpoints.records import has_header, read_tensors
+from latentedit.checkpoints.inspection import TORCH_LEGACY, ZIP
+from latentedit.checkpoints.records import HEADER_KEY, open_tensors, parse_header, starts_as_record
 from latentedit.checkpoints.unpickler import unpickle
 from latentedit.errors import InputError, about
+from latentedit.files import require_regular
 
-ZIP, PICKLE = b"PK\x03\x04", b"\x80"
-TORCH_LEGACY = pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2)
-MAX_HEADER = 100_000_000  # bytes, safetensors' own limit
+PICKLE = b"\x80"
 
 
 def load_generator_file(path: str | Path) -> Checkpoint:
@@ -28,18 +29,32 @@ def load_generator_file(path: str | Path) -> Checkpoint:
     says which tool wrote the file. Raises InputError, one line that names the file, for anything
     that is no StyleGAN generator in full.
     """
-    with about(path):
-        return _read(Path(path))
+    with about(path), _collection_paused():
+        return replace(_read(Path(path)), path=Path(path))
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Put off Python's garbage collection: one walk through all that torch has imported takes longer than opening."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _read(path: Path) -> Checkpoint:
     """Choose the reader by the first bytes of the file, and then by what it holds."""
+    require_regular(path)
     with path.open("rb") as file:
         start = file.read(64)
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER:
-        return native.read(path) if has_header(path) else _interpret(read_tensors(path))
+    if starts_as_record(path):
+        tensors, metadata = open_tensors(path)
+        return native.interpret(tensors, parse_header(metadata)) if HEADER_KEY in metadata else _interpret(tensors)
     if holds_pickle(start):
-        return _interpret(load_pickled(path, start))
+        return _interpret(open_archive(path) if start.startswith(ZIP) else load_pickled(path, start))
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise InputError("a web page, not a checkpoint: the download went wrong, fetch the file again")
     if not start:

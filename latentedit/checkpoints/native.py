@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import torch
 
+from latentedit.checkpoints.archive import require_state
 from latentedit.checkpoints.checkpoint import Checkpoint, build_generator
 from latentedit.checkpoints.identity import fingerprint
 from latentedit.checkpoints.inference import TUNING, infer_config, infer_stylegan3_config
-from latentedit.checkpoints.records import read_record, save_record
+from latentedit.checkpoints.records import save_record
 from latentedit.errors import InputError
 from latentedit.networks import AnyConfig, Generator, read_config
 
@@ -45,28 +47,35 @@ def save_generator(
     save_record(path, state, header)
 
 
-def read(path: Path) -> Checkpoint:
+def interpret(tensors: Mapping[str, object], header: Mapping[str, Any]) -> Checkpoint:
     """Read what `save_generator` wrote; the weights are float32 whatever the file's dtype."""
-    state, header = read_record(path)
     if header.get("kind") != KIND:
-        raise InputError(f"holds a {header.get('kind')!r}, not a generator")
+        raise InputError(f"holds a {reprlib.repr(header.get('kind'))}, not a generator")
+    state = require_state(tensors)
     infer = infer_stylegan3_config if "synthesis.input.weight" in state else infer_config
     generator = build_generator(_reconcile(infer(state), header.get("config")), state)
     return Checkpoint(
         generator,
         "latentedit",
-        source=header.get("source"),
-        licence=header.get("licence"),
-        card=header.get("card") or {},
-        stated_fingerprint=str(header.get("fingerprint")),
+        source=_require_kind(str, header, "source"),
+        licence=_require_kind(str, header, "licence"),
+        card=_require_kind(dict, header, "card") or {},
+        stated_fingerprint=_require_kind(str, header, "fingerprint"),
     )
+
+
+def _require_kind(kind: type, header: Mapping[str, Any], key: str) -> Any:
+    """Return what the header says of a thing, which it may leave out."""
+    if not isinstance(header.get(key), kind | None):
+        raise InputError(f"damaged: its {key} is none")
+    return header.get(key)
 
 
 def _reconcile(inferred: AnyConfig, stated: object) -> AnyConfig:
     """Hold the header's config against what the tensors say."""
     try:
         config = read_config(dict(stated))  # type: ignore[call-overload]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"damaged: its config is none ({error})") from error
     unshaped = {*UNSHAPED, *TUNING[config.architecture]} & asdict(config).keys()
     if type(config) is not type(inferred) or config != replace(inferred, **{k: getattr(config, k) for k in unshaped}):

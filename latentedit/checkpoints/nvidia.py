@@ -28,7 +28,7 @@ def interpret(network: object, format: str, notes: tuple[str, ...] = ()) -> Chec
     if "mapping" not in modules or not modules.keys() & {"synthesis.b4", "synthesis.input"}:
         raise InputError("no StyleGAN generator: it has no mapping, or neither synthesis.b4 nor synthesis.input")
     settings, tensors = _gather_settings(modules), dict(_tensors(modules))
-    build = _build_stylegan3 if "synthesis.input" in modules else _build_stylegan2
+    build = build_stylegan3 if "synthesis.input" in modules else _build_stylegan2
     return Checkpoint(build(settings, tensors), format, notes=notes)
 
 
@@ -40,11 +40,13 @@ def _build_stylegan2(settings: Mapping[str, Any], tensors: Mapping[str, Tensor])
     return build_generator(reconcile(config, settings), weights)
 
 
-def _build_stylegan3(settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Generator:
+def build_stylegan3(settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Generator:
+    """Build a generator from all its tensors and what is said of it; the filters must be those that its bands make."""
     filters = {name: tensor for name, tensor in tensors.items() if name.endswith(("up_filter", "down_filter"))}
     weights = {name: tensor for name, tensor in tensors.items() if name not in filters}
-    has_radial = any(taps.ndim == 2 for taps in filters.values())
-    config = replace(infer_stylegan3_config(weights), use_radial_filters=has_radial)
+    config = infer_stylegan3_config(weights)
+    if filters:
+        config = replace(config, use_radial_filters=any(taps.ndim == 2 for taps in filters.values()))
     generator = build_generator(reconcile(config, settings), weights)
     designed = dict(generator.named_buffers())
     for name, taps in filters.items():
@@ -164,7 +166,7 @@ def reconcile(config: AnyConfig, settings: Mapping[str, Any]) -> AnyConfig:
             raise InputError(f"contradicts itself: it says {key} {settings[key]!r}, its tensors say {fact!r}")
     try:
         tuned = replace(config, **{key: settings[key] for key in TUNING[config.architecture] if key in settings})
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise InputError(f"its settings make no generator: {error}") from error
     _reconcile_channels(tuned, settings)
     return tuned

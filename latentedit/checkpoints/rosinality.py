@@ -14,6 +14,7 @@ from latentedit.checkpoints.archive import require_plain, require_state
 from latentedit.checkpoints.checkpoint import Checkpoint, pick_network, require_stylegan2
 from latentedit.checkpoints.completion import complete_generator, silence
 from latentedit.checkpoints.inference import infer_config, split_filters
+from latentedit.checkpoints.stored import StoredTensor
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig
 from stylegan_ops import setup_filter
@@ -73,7 +74,7 @@ def assemble(network: object, latent_avg: object, format: str, notes: tuple[str,
     found = [(_find_rule(name), x) for name, x in require_state(network).items()]
     weights, taps = split_filters({rule.name: rule.read(x) for rule, x in found})
     config = replace(infer_config(weights), resample_filter=taps)
-    if isinstance(latent_avg, Tensor):
+    if isinstance(latent_avg, Tensor | StoredTensor):
         weights["mapping.w_avg"], averaged = _read_average(require_plain("latent_avg", latent_avg))
         notes += averaged
     generator, made_up = complete_generator(config, weights)

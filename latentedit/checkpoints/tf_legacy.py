@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +33,7 @@ SETTINGS = {  # TensorFlow's keyword arguments: what stylegan2-ada-pytorch calls
     "mapping_lrmul": "lr_multiplier",
     "dlatent_avg_beta": "w_avg_beta",
     "conv_clamp": "conv_clamp",
+    "num_fp16_res": "num_fp16_res",
     "resample_kernel": "resample_filter",
     "architecture": "architecture",
     "nonlinearity": "activation",
@@ -44,11 +47,13 @@ def _keep(x: Tensor) -> Tensor:
 
 
 def _order_axes(x: Tensor) -> Tensor:
-    return x.permute(3, 2, 0, 1)  # [k, k, I, O] -> [O, I, k, k]
+    """Turn a kernel [k, k, I, O] into [O, I, k, k], in two steps that keep to the cache."""
+    height, width, inputs, outputs = x.shape
+    return x.flatten(2).flatten(0, 1).t().contiguous().reshape(inputs, outputs, height, width).transpose(0, 1)
 
 
 def _flip(x: Tensor) -> Tensor:
-    return _order_axes(x).flip(2, 3)  # the up-sampling convolution there is a transposed one
+    return _order_axes(x.flip(0, 1))  # the up-sampling convolution there is a transposed one
 
 
 # A layer's tensors: the name there, the name here, the change of the values.
@@ -111,7 +116,7 @@ def _state(prefix: str, network: object) -> dict[str, Any]:
     match network:
         case Network(state={"version": version, "static_kwargs": dict(), "variables": list()} as state):
             if version not in VERSIONS:
-                raise InputError(f"its networks are of version {version!r:.40}: not supported, 2 to 4 are")
+                raise InputError(f"its networks are of version {reprlib.repr(version)}: not supported, 2 to 4 are")
             if isinstance(state.get("components") or {}, dict):
                 return dict(state)
     raise InputError(f"damaged: the network {prefix!r} in it holds no variables")
@@ -149,7 +154,7 @@ def _variables(networks: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, ob
 
 
 def _rebuild(array: object) -> Tensor:
-    return torch.from_numpy(rebuild_array(array).copy()).float()
+    return torch.from_numpy(np.require(rebuild_array(array), requirements="W")).float()
 
 
 def _require_skip(variables: Mapping[str, object]) -> None:
@@ -167,8 +172,8 @@ def _translate(name: str, x: Tensor) -> tuple[str, Tensor]:
     """Find NVIDIA's PyTorch name and layout; a name that is unknown stays, to be refused as such."""
     translated, change = _find(name)
     try:
-        return translated, change(x)
-    except (RuntimeError, IndexError) as error:
+        return translated, change(x).contiguous()
+    except (RuntimeError, IndexError, ValueError) as error:
         raise InputError(f"damaged: {name[:80]!r} is {list(x.shape)}, which has the wrong number of axes") from error
 
 

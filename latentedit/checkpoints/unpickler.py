@@ -8,102 +8,120 @@ outside a short list are refused all the same: a file that needs them is no chec
 from __future__ import annotations
 
 import io
-import pickle
-import pickletools
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from latentedit.checkpoints.archive import load_archive, require_plain
+from latentedit.checkpoints.archive import require_plain
 from latentedit.checkpoints.inert import CLASSES, FUNCTIONS, Call
+from latentedit.checkpoints.machine import Bounded, run_pickle
+from latentedit.checkpoints.stored import HeldBytes, Span, StoredTensor, WeightFile
 from latentedit.errors import InputError
 
+KINDS = {"Bool": "bool", "Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32", "Long": "int64"} | {
+    "Half": "float16",
+    "BFloat16": "bfloat16",
+    "Float": "float32",
+    "Double": "float64",
+}
+STORAGES = {f"torch.{kind}Storage": getattr(torch, dtype) for kind, dtype in KINDS.items()}
+MAX_STORAGE_HEADER = 2**12  # bytes, ten times what torch writes
+LARGE = 2**12  # bytes: what is longer stays in the file until it is wanted
+BYTES = (b"B", b"\x8e")  # opcodes: BINBYTES, BINBYTES8
 NUMBERS = ("f4", "f8", "i4", "i8", "b1")  # little-endian, as every machine that trains writes them
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        """Look the name up among the allowed ones only; dots in it lead nowhere."""
-        full = f"{module}.{name}"
-        if full in CLASSES:
-            return CLASSES[full]
-        if full in FUNCTIONS:
-            return FUNCTIONS[full]
-        raise InputError(f"refused: it asks for {full[:80]!r}, which no checkpoint needs; none of its code was run")
 
 
 def unpickle(path: Path, start: int = 0) -> object:
     """Return what a pickle holds: plain values and containers as they are, everything else as `Call`.
 
-    `start` skips the bytes before it, as numpy puts a header in front of some.
+    Long bytes, weights as a rule, come as a `Span` that is yet to be read. `start` skips the bytes
+    before the pickle, as numpy puts a header in front of some.
     """
-    with path.open("rb") as file:
-        try:
-            file.seek(start)
-            _scan(file)
-            file.seek(start)
-            return _Unpickler(file, encoding="latin1").load()  # Python 2 had no other
-        except (InputError, OSError):
-            raise
-        except Exception as error:  # the pickle machine raises a dozen types on a damaged file
-            raise InputError(f"a damaged pickle, cut short or no pickle at all ({_first_line(error)})") from error
+    file = WeightFile(path)
+    file.stream.seek(start)
+    return run_pickle(_Skimmed(file), _find)
 
 
-def _scan(file: BinaryIO) -> None:
-    """Refuse, before the pickle machine starts, the two opcodes that find_class cannot guard.
-
-    EXT takes objects from a table of the running process, and PUT with a huge index makes the
-    machine allocate as much memory as the index says.
-    """
-    for count, (opcode, arg, _) in enumerate(pickletools.genops(file)):
-        if opcode.name.startswith("EXT"):
-            raise InputError(f"refused: it uses extension code {arg}, which no checkpoint needs")
-        if opcode.name.endswith("PUT") and isinstance(arg, int) and arg > count:
-            raise InputError("refused: a damaged pickle, or one made to exhaust the memory")
+def _find(name: str) -> object:
+    """Look a name up among the allowed ones only; dots in it lead nowhere."""
+    if name in CLASSES:
+        return CLASSES[name]
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    raise InputError(f"refused: it asks for {name[:80]!r}, which no checkpoint needs; none of its code was run")
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:80] if str(error).strip() else 'no detail'}"
+class _Skimmed(Bounded):
+    """A file whose long bytes are left where they are, as a `Span` each."""
+
+    def __init__(self, file: WeightFile) -> None:
+        super().__init__(file.stream)
+        self.weights, self.opcode = file, b""
+
+    def tell(self) -> int:
+        """Say where the next opcode stands, which `genops` asks before each."""
+        self.opcode = b""
+        return super().tell()
+
+    def read(self, count: int) -> Any:
+        """Read an opcode, or what stands behind it: bytes, as a `Span` where they are long."""
+        if not self.opcode:
+            self.opcode = super().read(count)
+            return self.opcode
+        start = super().tell()
+        if self.opcode not in BYTES or count <= LARGE or start + count > self.size:
+            return super().read(count)
+        self.file.seek(start + count)
+        return Span(self.weights, start, count)
 
 
 def rebuild_tensor(value: object) -> Tensor:
     """Make the tensor that a `Call` describes: of the shape it says, on the CPU."""
     match value:
-        case Tensor():  # torch.load has made it already
+        case Tensor() | StoredTensor():  # torch.load has made it already
             return require_plain("a parameter", value)
         case Call("torch._utils._rebuild_parameter", (data, *_)):
             value = data
     match value:
         case Call("torch._utils._rebuild_tensor_v2", (storage, int(offset), tuple(size), tuple(stride), *_)):
-            return _view(_rebuild_storage(storage), offset, size, stride)
+            numbers, dtype = _open_storage(storage)
+            return StoredTensor(numbers, dtype, offset, size, stride).read()
     raise InputError("damaged: a parameter in it is no plain tensor")
 
 
-def _view(storage: torch.TypedStorage, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Lay a shape over a storage, within its bounds: -> [*size]."""
-    try:
-        return torch.empty(0, dtype=storage.dtype).set_(storage).as_strided(size, stride, offset)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise InputError("damaged: a tensor in it does not fit its storage") from error
-
-
-def _rebuild_storage(value: object) -> torch.TypedStorage:
-    """Decode a storage, itself a small torch.save file."""
+def _open_storage(value: object) -> tuple[Span, torch.dtype]:
+    """Find the numbers of a storage and their type: it is a small file of torch.save's old layout."""
     match value:
         case Call("torch.storage._load_from_bytes", (data,)):
-            storage = load_archive(io.BytesIO(_rebuild_bytes(data)))
-            if isinstance(storage, torch.TypedStorage):
-                return storage
+            content = data if isinstance(data, Span) else HeldBytes(_rebuild_bytes(data)).span
+            return _parse_storage(content)
     raise InputError("damaged: a tensor in it has no storage")
+
+
+def _parse_storage(content: Span) -> tuple[Span, torch.dtype]:
+    """Read the five pickles in front of the numbers: a mark, a version, a machine, the storage, its key."""
+    stream = io.BytesIO(content.read(0, min(len(content), MAX_STORAGE_HEADER)).numpy().tobytes())
+    match [run_pickle(stream, _find_kind, lambda identity: identity) for _ in range(5)]:
+        case [*_, ("storage", torch.dtype() as dtype, _, _, int(count), None), _]:
+            start = stream.tell() + 8  # the count once more
+            return content.cut(start, count * dtype.itemsize), dtype
+    raise InputError("damaged: a tensor in it has no storage")
+
+
+def _find_kind(name: str) -> object:
+    """Look a storage's type up, as the type of its numbers."""
+    return STORAGES.get(name) or _find(name)
 
 
 def _rebuild_bytes(value: object) -> bytes:
     match value:
         case bytes() | bytearray():
             return bytes(value)
+        case Span():
+            return value.read(0, len(value)).numpy().tobytes()
         case str(text) | Call("_codecs.encode", (str(text), "latin1")) if max(text, default="") <= "\xff":
             return text.encode("latin1")  # bytes as Python 2 and protocol 2 spell them
     raise InputError("damaged: bytes expected in it")
@@ -141,7 +159,7 @@ def _lay_out(data: object, dtype: object, shape: tuple[Any, ...], order: Literal
     """Lay bytes out as an array, all of them."""
     match dtype:
         case Call("numpy.dtype", (str(code), *_), state=(_, "<" | "|", *_)) if code in NUMBERS:
-            flat = _rebuild_bytes(data)
+            flat = data.read(0, len(data)).numpy() if isinstance(data, Span) else _rebuild_bytes(data)
             try:
                 if min(shape, default=0) >= 0:  # numpy would guess a negative length
                     return np.frombuffer(flat, code).reshape(shape, order=order)

@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
         write_run(folder, **facts)
     lines = [
         printing.network_line(args.network, checkpoint),
+        *printing.preview_lines(args.precision),
         printing.alpha_line(direction, facts["alpha"], facts["layers"]),
         *(_face_line(face, scorer) for face in rows),
         f"written    {args.outdir / 'strip.png'} and {2 * len(rows) + 2} files beside it",

@@ -175,6 +175,22 @@ def parse_positive(text: str) -> float:
     return number
 
 
+def parse_weight(text: str) -> float:
+    """Read a finite number from zero on."""
+    number = parse_number(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is below zero")
+    return number
+
+
+def parse_share(text: str) -> float:
+    """Read a number from 0 to 1."""
+    number = parse_weight(text)
+    if number > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is above one")
+    return number
+
+
 def describe_flags(args: argparse.Namespace) -> dict[str, Any]:
     """List every flag as it was given or defaulted, fit for run.json."""
     flags = {flag: value for flag, value in sorted(vars(args).items()) if flag not in ("run", "default_seeds")}

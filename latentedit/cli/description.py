@@ -171,11 +171,13 @@ def _find_oddities_of_latents(w: Tensor, generator: Generator | None) -> Iterato
 def _describe_generator(name: str) -> dict[str, Any]:
     """Describe a generator's checkpoint."""
     checkpoint = load_checkpoint(name)
+    with about(name):
+        fingerprint = checkpoint.fingerprint
     return {
         "file": name,
         "kind": "generator",
         "format": checkpoint.format,
-        "fingerprint": checkpoint.fingerprint,
+        "fingerprint": fingerprint,
         "parameters": sum(p.numel() for p in checkpoint.generator.parameters()),
         "num_ws": checkpoint.config.num_ws,
         **checkpoint.config.to_dict(),

@@ -10,6 +10,7 @@ import latentedit as le
 from latentedit.cli.arguments import as_argument, parse_number
 from latentedit.errors import InputError
 from latentedit.ranges import parse_seeds
+from latentedit.vocabulary import PRECISIONS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +38,7 @@ def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
         "--latents", "--projected-w", type=Path, metavar="FILE", help="faces from an .npz, .npy or .pt, not seeds"
     )
     parser.add_argument("--noise-mode", choices=["const", "random", "none"], default="const", help="default: const")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="bf16: a faster preview (default fp32)")
 
 
 def open_faces(
@@ -86,7 +88,7 @@ def render_faces(
 ) -> Tensor:
     """Render ws or styles: -> [..., 3, H, W]."""
     draw = le.render_styles if direction.space == "s" else le.render
-    return draw(checkpoint.generator, latents, args.noise_mode, quiet=args.quiet)
+    return draw(checkpoint.generator, latents, args.noise_mode, quiet=args.quiet, precision=args.precision)
 
 
 def save_faces(path: Path, checkpoint: le.Checkpoint, direction: le.Direction, latents: Tensor) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import latentedit as le
-from latentedit.errors import one_line, printable
+from latentedit.errors import about, one_line, printable
 from latentedit.vocabulary import Unit
 
 MOST_ODDITIES = 12  # shown of one file
@@ -25,10 +25,12 @@ def announce(args: argparse.Namespace, facts: Any, lines: Sequence[str]) -> None
 
 def describe_network(name: str, checkpoint: le.Checkpoint) -> dict[str, Any]:
     """Say which generator made the images, fit for run.json."""
+    with about(name):
+        fingerprint = checkpoint.fingerprint
     return {
         "name": name,
         "format": checkpoint.format,
-        "fingerprint": checkpoint.fingerprint,
+        "fingerprint": fingerprint,
         "img_resolution": checkpoint.config.img_resolution,
         "licence": checkpoint.licence,
         "notes": list(checkpoint.notes),
@@ -50,6 +52,11 @@ def network_line(name: str, checkpoint: le.Checkpoint) -> str:
     """Write the generator on one line."""
     side = checkpoint.config.img_resolution
     return f"network    {name}, {side} x {side} px, fingerprint {checkpoint.fingerprint[:12]}"
+
+
+def preview_lines(precision: str) -> list[str]:
+    """Warn of pictures that are only a preview."""
+    return [] if precision == "fp32" else [f"preview    rendered in {precision}: repeat in fp32 what you report"]
 
 
 def alpha_line(direction: le.Direction, alphas: Mapping[Unit, float], layers: str) -> str:

@@ -69,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
         write_run(folder, **facts)
     lines = [
         printing.network_line(args.network, checkpoint),
+        *printing.preview_lines(args.precision),
         *_edges(direction, alphas, args.unit, format_ranges(layers)),
         *_score_table(names, labels, scores),
         f"written    {args.outdir / 'sweep.png'}" + (", scores.csv" if scores is not None else "") + " and run.json",

@@ -8,21 +8,24 @@ from pathlib import Path
 import latentedit as le
 from latentedit.cli import arguments, printing
 from latentedit.errors import InputError
-from latentedit.training.settings import Settings
+from latentedit.training.settings import AUGMENTATIONS, Settings
 
 EXAMPLES = """\
   latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 80000
   latentedit train generator --data faces/ omi/images/ --outdir runs/faces --images 120000 --lr 0.001
+  latentedit train generator --data faces/ --outdir runs/128 --resolution 128 --grow-from runs/faces/state.pt
   latentedit train assessor --data omi/ --out omi.safetensors
+  latentedit train measure --data faces/ omi/images/ --network runs/faces/generator.safetensors --samples 10000
 """
 
 
 def add_parser(commands: arguments.Commands) -> None:
     """Add the command and its own commands to the parser."""
     parser = arguments.add_command(commands, "train", train_generator_command, "train what ships with it", EXAMPLES)
-    actions = parser.add_subparsers(dest="action", metavar="generator | assessor", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="generator | assessor | measure", required=True)
     _add_generator(actions)
     _add_assessor(actions)
+    _add_measure(actions)
 
 
 def _add_generator(actions: arguments.Commands) -> None:
@@ -53,6 +56,30 @@ def _add_generator(actions: arguments.Commands) -> None:
     parser.add_argument(
         "--gamma", type=arguments.parse_positive, default=defaults.r1_gamma, help=f"of R1 (default {defaults.r1_gamma})"
     )
+    parser.add_argument(
+        "--augment", choices=AUGMENTATIONS, default=defaults.augment, help="DiffAugment, adaptive (ADA) or none"
+    )
+    parser.add_argument(
+        "--ada-target", type=arguments.parse_share, default=defaults.ada_target, help="of E[sign(D)] (default 0.6)"
+    )
+    parser.add_argument(
+        "--ada-images",
+        type=arguments.parse_count,
+        default=defaults.ada_images,
+        help="to move p by 1 (default 500000)",
+    )
+    parser.add_argument(
+        "--ada-start", type=arguments.parse_share, default=defaults.ada_start, help="ADA's first p (default 0)"
+    )
+    parser.add_argument(
+        "--path-weight", type=arguments.parse_weight, default=0.0, help="of path-length regularisation (default 0: off)"
+    )
+    parser.add_argument(
+        "--grow-from",
+        type=Path,
+        metavar="STATE",
+        help="state.pt of half the resolution, for a new outdir",
+    )
     parser.add_argument("--precision", choices=["bf16", "fp32"], default=defaults.precision, help="default bf16")
     parser.add_argument("--seed", type=arguments.parse_seed, default=defaults.seed, help="default 0")
     parser.add_argument("--source", default="", help="what it was trained on, for the file's header")
@@ -66,10 +93,23 @@ def train_generator_command(args: argparse.Namespace) -> None:
     from latentedit.checkpoints.zoo import choose_device
     from latentedit.training.generator import export_generator, train_generator
 
-    settings = Settings(args.batch, args.lr, args.gamma, precision=args.precision, seed=args.seed)
+    settings = Settings(
+        args.batch,
+        args.lr,
+        args.gamma,
+        precision=args.precision,
+        seed=args.seed,
+        augment=args.augment,
+        ada_target=args.ada_target,
+        ada_images=args.ada_images,
+        ada_start=args.ada_start,
+        path_weight=args.path_weight,
+    )
     config = _config(args)
     device = choose_device(args.device)
-    state = train_generator(args.data, args.outdir, args.images, config, settings, args.snap, device, args.quiet)
+    state = train_generator(
+        args.data, args.outdir, args.images, config, settings, args.snap, device, args.quiet, args.grow_from
+    )
     path = args.outdir / "generator.safetensors"
     fingerprint = export_generator(state, path, args.source or ", ".join(map(str, args.data)), args.licence or None)
     facts = {"file": str(path), "fingerprint": fingerprint, "images": args.images}
@@ -101,3 +141,33 @@ def train_assessor_command(args: argparse.Namespace) -> None:
     header = train_assessor(args.data, args.out, args.seed, args.quiet)
     figures = header["cross_validation"]["spearman"]
     printing.announce(args, header, [f"{name:20} {figure}" for name, figure in figures.items()])
+
+
+def _add_measure(actions: arguments.Commands) -> None:
+    parser = arguments.add_command(
+        actions, "measure", train_measure_command, "hold a generator's samples against its training images", EXAMPLES
+    )
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="what it was trained on")
+    arguments.add_network(parser)
+    parser.add_argument(
+        "--samples", type=arguments.parse_count, default=10_000, metavar="N", help="seeds 0 to N - 1 (default 10000)"
+    )
+    parser.add_argument("--trunc", type=arguments.parse_number, default=1.0, metavar="PSI", help="default 1")
+    parser.add_argument(
+        "--input-size", type=arguments.parse_count, default=224, metavar="PX", help="what features see (default 224)"
+    )
+    arguments.add_output(parser, outdir="runs/measures")
+
+
+def train_measure_command(args: argparse.Namespace) -> None:
+    """Measure the generator in the features of the network inside `resmem`."""
+    from latentedit.checkpoints.zoo import choose_device
+    from latentedit.predictors.resnet import load_resmem_resnet
+    from latentedit.training.feature_store import Measuring
+    from latentedit.training.model_card import format_measures
+    from latentedit.training.quality import measure_generator
+
+    measuring = Measuring(load_resmem_resnet().to(choose_device(args.device)), args.input_size)
+    checkpoint = arguments.open_network(args)
+    measures = measure_generator(args.data, checkpoint, args.outdir, measuring, args.samples, args.trunc, args.quiet)
+    printing.announce(args, measures, [*format_measures(measures).splitlines(), f"written    {args.outdir}"])

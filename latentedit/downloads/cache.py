@@ -15,7 +15,7 @@ from latentedit.downloads.partial import Partial
 from latentedit.downloads.registry import ASSETS, Item, shorten
 from latentedit.downloads.switches import is_offline
 from latentedit.errors import InputError, about, one_line
-from latentedit.files import home, replacing
+from latentedit.files import home, read_small, replacing
 
 
 def cache_folder() -> Path:
@@ -51,8 +51,8 @@ def recorded_sha256(item: Item) -> str | None:
     if item.sha256 or not record.exists():
         return item.sha256
     try:
-        return str(json.loads(record.read_bytes())["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
+        return str(json.loads(read_small(record))["sha256"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{record} is damaged: delete it to trust the file as it is now") from error
 
 

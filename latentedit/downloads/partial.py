@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from latentedit.files import replacing
+from latentedit.files import read_small, replacing
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Partial:
     def version(self, url: str) -> Version | None:
         """Return the version that the bytes belong to, if a transfer from this address can go on from them."""
         try:
-            version = Version(**json.loads(self._note.read_bytes()))
-        except (OSError, ValueError, TypeError):
+            version = Version(**json.loads(read_small(self._note)))
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
         return version if version.url == url and version.validator and self.held else None
 

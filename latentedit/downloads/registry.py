@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 from latentedit.errors import InputError, about
+from latentedit.files import read_small
 
 ASSETS = Path(__file__).parent.parent / "assets"
 SHIPPED = ASSETS / "zoo.json"
@@ -56,7 +57,7 @@ class Item:
 def list_items() -> dict[str, Item]:
     """List all items by name: the shipped ones, and over them those of the file LATENTEDIT_REGISTRY."""
     own = os.environ.get("LATENTEDIT_REGISTRY")
-    return {item.name: item for path in (SHIPPED, own) if path for item in _read_registry(Path(path))}
+    return {item.name: item for path in (SHIPPED, own) if path for item in read_registry(Path(path))}
 
 
 def find_item(name: str, kind: Kind | None = None) -> Item | None:
@@ -110,12 +111,12 @@ def _at(url: str) -> Item:
     return Item(url, file, mirrors=(url,), source=shorten(url))
 
 
-def _read_registry(path: Path) -> list[Item]:
+def read_registry(path: Path) -> list[Item]:
     """Read a list of items, whose entries anybody may have written."""
     with about(path):
         try:
-            entries = json.loads(path.read_bytes())
-        except ValueError as error:
+            entries = json.loads(read_small(path))
+        except (ValueError, RecursionError) as error:
             raise InputError(f"no JSON ({error}): correct it") from error
         if not isinstance(entries, list):
             raise InputError("no list of items: correct it")

@@ -18,7 +18,7 @@ def read(content: object, stem: str) -> list[Entry]:
     """Read each column of eigvec [w_dim, K], the strongest first."""
     match content:
         case {"eigvec": vectors, **rest} if (columns := to_tensor(vectors)) is not None and columns.ndim == 2:
-            facts = {"network": str(rest["ckpt"])} if "ckpt" in rest else {}
+            facts = {"network": rest["ckpt"]} if isinstance(rest.get("ckpt"), str) else {}
             return [
                 Entry(f"eigvec{i}", row[None], facts=facts, assumed=(BEFORE_TRUNCATION,))
                 for i, row in enumerate(columns.t())

@@ -11,6 +11,7 @@ import torch
 from latentedit.arrays import to_tensor
 from latentedit.direction import Direction
 from latentedit.errors import InputError, about
+from latentedit.files import require_regular
 from latentedit.formats.writing import Owner, check_space, replace_file
 from latentedit.networks import AnyConfig, GeneratorConfig, block_channels
 from latentedit.spaces import StyleDirection
@@ -50,6 +51,7 @@ def _num_conv_styles() -> set[int]:
 
 def read_channels(path: Path) -> str:
     """Read a .txt of channels, separated by commas, spaces or lines: -> `9_409,12_479`."""
+    require_regular(path)
     with about(path):
         with path.open("rb") as file:
             words = file.read(LONGEST_LIST).decode("ascii", errors="replace").replace(",", " ").split()

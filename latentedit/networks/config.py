@@ -37,6 +37,7 @@ class NetworkConfig:
     lr_multiplier: float = 0.01
     w_avg_beta: float = 0.998
     conv_clamp: float | None = None
+    num_fp16_res: int = 0  # how many of the highest resolutions a GPU holds in half precision
 
     def __post_init__(self) -> None:
         log2 = math.log2(self.img_resolution) if self.img_resolution >= 4 else 0.0
@@ -46,6 +47,8 @@ class NetworkConfig:
             raise ValueError(f"channel widths {list(self.channels)[:20]}: each needs one channel or more")
         if not 0 < self.lr_multiplier < math.inf or not 0 < (self.conv_clamp or 1) < math.inf:
             raise ValueError(f"lr_multiplier {self.lr_multiplier} and conv_clamp {self.conv_clamp} must be positive")
+        if self.num_fp16_res not in range(65):
+            raise ValueError(f"num_fp16_res {self.num_fp16_res} is no number of resolutions")
 
     @property
     def num_ws(self) -> int:
@@ -109,6 +112,15 @@ class GeneratorConfig(NetworkConfig):
         """The side of every block in pixels: 4, 8, ..., img_resolution."""
         return [2**i for i in range(2, int(math.log2(self.img_resolution)) + 1)]
 
+    def is_half(self, resolution: int) -> bool:
+        """Tell whether a GPU holds this block in half precision: one of the `num_fp16_res` highest, 8 px at least.
+
+        Without a `conv_clamp` nothing bounds the feature maps: then none is.
+        """
+        return (
+            self.conv_clamp is not None and resolution >= 8 and resolution * 2**self.num_fp16_res > self.img_resolution
+        )
+
     @property
     def num_ws(self) -> int:
         """How many rows of ws synthesis eats: 2 log2(img_resolution) - 2."""
@@ -170,7 +182,7 @@ class StyleGAN3Config(NetworkConfig):
         bounds = {  # a file's settings must not exhaust the memory
             "num_layers": (1, 64),
             "img_resolution": (8, 2**13),
-            "num_critical": (0, self.num_layers - 1),
+            "num_critical": (0, self.num_layers - 1),  # cutoffs grow over the other layers, one at least
             "first_cutoff": (2**-10, self.img_resolution / 2),
             "first_stopband": (1, 2**16),
             "last_stopband_rel": (1, 2**10),

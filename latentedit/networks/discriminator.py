@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from latentedit.networks.config import GeneratorConfig
 from latentedit.networks.layers import FullyConnectedLayer
-from stylegan_ops import bias_act, downsample2d, setup_filter, upfirdn2d
+from stylegan_ops import downsample2d, setup_filter, upfirdn2d
+from stylegan_ops.bias_act import ACTIVATIONS
 
 
 class Conv2dLayer(nn.Module):
@@ -30,17 +31,18 @@ class Conv2dLayer(nn.Module):
         self.register_buffer("resample_filter", setup_filter(), persistent=False)
 
     def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
-        weight = (self.weight * self.weight_gain).to(x.dtype)
+        gain *= ACTIVATIONS[self.activation].gain  # before the activation as behind it: it is homogeneous
+        weight = (self.weight * (self.weight_gain * gain)).to(x.dtype)
+        bias = None if self.bias is None else (self.bias * gain).to(x.dtype)
         k = weight.shape[-1]
         if self.down == 2 and k == 1:
-            x = F.conv2d(downsample2d(x, self.resample_filter), weight)
+            x = F.conv2d(downsample2d(x, self.resample_filter), weight, bias)
         elif self.down == 2:
             blurred = upfirdn2d(x, self.resample_filter, padding=(2, 2, 2, 2))
-            x = F.conv2d(blurred, weight, stride=2)
+            x = F.conv2d(blurred, weight, bias, stride=2)
         else:
-            x = F.conv2d(x, weight, padding=k // 2)
-        scale = math.sqrt(2) if self.activation == "lrelu" else 1.0
-        return bias_act(x, self.bias, act=self.activation, gain=scale * gain)
+            x = F.conv2d(x, weight, bias, padding=k // 2)
+        return F.leaky_relu_(x, 0.2) if self.activation == "lrelu" else x
 
 
 class DiscriminatorBlock(nn.Module):

@@ -23,7 +23,7 @@ class FullyConnectedLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.activation = activation
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.weight = nn.Parameter(draw_normal(out_features, in_features, divisor=lr_multiplier))
         self.bias = nn.Parameter(torch.full([out_features], bias_init))
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
@@ -31,6 +31,16 @@ class FullyConnectedLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x @ (self.weight * self.weight_gain).t()
         return bias_act(y, self.bias * self.bias_gain, act=self.activation)
+
+
+def draw_normal(*shape: int, divisor: float = 1.0) -> Tensor:
+    """Draw initial weights of deviation 1 / divisor: -> [*shape].
+
+    On the meta device, where a file's weights will take their place, nothing is computed: torch
+    would first import its compiler, which takes longer than reading the file.
+    """
+    weights = torch.empty(shape)
+    return weights if weights.is_meta else weights.normal_().div_(divisor)
 
 
 def normalize_2nd_moment(x: Tensor) -> Tensor:

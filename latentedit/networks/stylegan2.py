@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from latentedit.networks.config import GeneratorConfig
-from latentedit.networks.layers import FullyConnectedLayer
+from latentedit.networks.layers import FullyConnectedLayer, draw_normal
 from latentedit.networks.synthesis import NoiseMode, StyledNetwork, split_styles
 from stylegan_ops import bias_act, modulated_conv2d, setup_filter, upsample2d
 
@@ -25,22 +25,22 @@ class SynthesisLayer(nn.Module):
         super().__init__()
         self.resolution, self.up, self.conv_clamp = resolution, up, config.conv_clamp
         self.affine = FullyConnectedLayer(config.w_dim, in_channels, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.weight = nn.Parameter(draw_normal(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.use_noise = config.use_noise
         if config.use_noise:
-            self.register_buffer("noise_const", torch.randn(resolution, resolution))
+            self.register_buffer("noise_const", draw_normal(resolution, resolution))
             self.noise_strength = nn.Parameter(torch.zeros([]))
         self.register_buffer("resample_filter", setup_filter(config.resample_filter), persistent=False)
 
     def forward(self, x: Tensor, styles: Tensor, noise_mode: NoiseMode = "const") -> Tensor:
         x = modulated_conv2d(x, self.weight, styles, self.up, self.resample_filter)
-        noise = self._noise(len(x), noise_mode)
+        noise = self.make_noise(len(x), noise_mode)
         if noise is not None:
             x = x + noise.to(x.dtype)
         return bias_act(x, self.bias, act="lrelu", clamp=self.conv_clamp)
 
-    def _noise(self, batch: int, noise_mode: NoiseMode) -> Tensor | None:
+    def make_noise(self, batch: int, noise_mode: NoiseMode) -> Tensor | None:
         """Scale the noise map to add: -> [R, R], [batch, 1, R, R] or None."""
         if noise_mode == "none" or not self.use_noise:
             return None
@@ -57,7 +57,7 @@ class ToRGBLayer(nn.Module):
         super().__init__()
         self.conv_clamp = config.conv_clamp
         self.affine = FullyConnectedLayer(config.w_dim, in_channels, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(config.img_channels, in_channels, 1, 1))
+        self.weight = nn.Parameter(draw_normal(config.img_channels, in_channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(config.img_channels))
         self.weight_gain = 1 / math.sqrt(in_channels)
 
@@ -75,7 +75,7 @@ class SynthesisBlock(nn.Module):
         super().__init__()
         self.is_first = in_channels == 0
         if self.is_first:
-            self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
+            self.const = nn.Parameter(draw_normal(out_channels, resolution, resolution))
         else:
             self.conv0 = SynthesisLayer(config, in_channels, out_channels, resolution, up=2)
         self.conv1 = SynthesisLayer(config, out_channels, out_channels, resolution, up=1)
@@ -103,13 +103,6 @@ class SynthesisNetwork(StyledNetwork):
         for resolution, width in zip(config.resolutions, config.channels, strict=True):
             self.add_module(f"b{resolution}", SynthesisBlock(config, below, width, resolution))
             below = width
-
-    def make_filters(self) -> Iterator[tuple[str, Tensor]]:
-        """Compute the low-pass filters, which the config tells and no file of ours holds: -> names and filters."""
-        kernel = setup_filter(self.config.resample_filter)
-        for name, _ in self.named_buffers():
-            if name.endswith("resample_filter"):
-                yield name, kernel.clone()
 
     def render_styles(
         self, styles: Tensor, noise_mode: NoiseMode = "const", dtype: torch.dtype = torch.float32

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -11,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentedit.networks.config import Band, StyleGAN3Config
-from latentedit.networks.layers import FullyConnectedLayer, normalize_2nd_moment
+from latentedit.networks.layers import FullyConnectedLayer, draw_normal, normalize_2nd_moment
 from latentedit.networks.synthesis import NoiseMode, StyledNetwork, split_styles
 from stylegan_ops import bias_act, filtered_lrelu
 from stylegan_ops.modulated_conv2d import demodulation
@@ -26,8 +25,10 @@ def design_filter(band: Band, factor: int, filter_size: int, radial: bool = Fals
     num_taps = filter_size * factor if factor > 1 else 1
     rate = band.sampling_rate * factor
     attenuation = 2.285 * (num_taps - 1) * math.pi * (4 * band.half_width / rate) + 7.95  # in dB
-    window = torch.kaiser_window(num_taps, periodic=False, beta=kaiser_beta(attenuation), dtype=torch.float64)
-    t = (torch.arange(num_taps, dtype=torch.float64) - (num_taps - 1) / 2) / rate
+    window = torch.kaiser_window(
+        num_taps, periodic=False, beta=kaiser_beta(attenuation), dtype=torch.float64, device="cpu"
+    )
+    t = (torch.arange(num_taps, dtype=torch.float64, device="cpu") - (num_taps - 1) / 2) / rate
     taps: Tensor = torch.sinc(2 * band.cutoff * t) * window
     if radial:
         taps = jinc(2 * band.cutoff * torch.hypot(t[:, None], t)) * torch.outer(window, window)
@@ -57,15 +58,14 @@ class SynthesisInput(nn.Module):
     def __init__(self, w_dim: int, channels: int, band: Band) -> None:
         super().__init__()
         self.channels, self.band = channels, band
-        # Frequencies are uniform in the disc of the band.
-        radii, angles = band.cutoff * torch.rand(channels).sqrt(), 2 * math.pi * torch.rand(channels)
-        self.weight = nn.Parameter(torch.randn(channels, channels))
+        freqs = draw_disc(channels, band.cutoff)
+        self.weight = nn.Parameter(draw_normal(channels, channels))
         self.affine = FullyConnectedLayer(w_dim, 4)
         nn.init.zeros_(self.affine.weight)
-        self.affine.bias.data[0] = 1  # the cosine of no rotation
-        self.register_buffer("transform", torch.eye(3))  # what the user turns and moves the image by
-        self.register_buffer("freqs", torch.stack([radii * angles.cos(), radii * angles.sin()], dim=1))
-        self.register_buffer("phases", torch.rand(channels) - 0.5)
+        self.affine.bias = nn.Parameter(torch.tensor([1.0, 0, 0, 0]))  # cosine and sine of no rotation, no move
+        self.register_buffer("transform", torch.eye(3, device="cpu"))  # what the user turns and moves the image by
+        self.register_buffer("freqs", freqs)
+        self.register_buffer("phases", torch.empty(channels).uniform_(-0.5, 0.5))
 
     def forward(self, styles: Tensor) -> Tensor:
         matrix = pose(styles) @ self.transform  # [N, 3, 3]
@@ -84,6 +84,15 @@ class SynthesisInput(nn.Module):
         size = self.band.size
         at = (torch.arange(size, device=self.freqs.device) + 0.5 - size / 2) / self.band.sampling_rate
         return torch.stack([at.expand(size, size), at[:, None].expand(size, size)], dim=2)
+
+
+def draw_disc(count: int, radius: float) -> Tensor:
+    """Draw points uniformly in a disc; on the meta device nothing is computed: -> [count, 2]."""
+    points = torch.empty(count, 2)
+    if not points.is_meta:
+        radii, angles = radius * torch.rand(count).sqrt(), 2 * math.pi * torch.rand(count)
+        torch.stack([radii * angles.cos(), radii * angles.sin()], dim=1, out=points)
+    return points
 
 
 def pose(t: Tensor) -> Tensor:
@@ -109,7 +118,7 @@ class SynthesisLayer(nn.Module):
         in_channels, out_channels = config.channels[below], config.channels[index]
         self.conv_clamp = config.conv_clamp
         self.affine = FullyConnectedLayer(config.w_dim, in_channels, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, config.conv_kernel, config.conv_kernel))
+        self.weight = nn.Parameter(draw_normal(out_channels, in_channels, config.conv_kernel, config.conv_kernel))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.register_buffer("magnitude_ema", torch.ones([]))
 
@@ -155,7 +164,7 @@ class ToRGBLayer(nn.Module):
         in_channels = config.channels[-1]
         self.conv_clamp = config.conv_clamp
         self.affine = FullyConnectedLayer(config.w_dim, in_channels, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(config.img_channels, in_channels, 1, 1))
+        self.weight = nn.Parameter(draw_normal(config.img_channels, in_channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(config.img_channels))
         self.weight_gain = 1 / math.sqrt(in_channels)
         self.register_buffer("magnitude_ema", torch.ones([]))
@@ -182,12 +191,6 @@ class StyleGAN3SynthesisNetwork(StyledNetwork):
         for i, name in enumerate(names):
             self.add_module(name, SynthesisLayer(config, i))
         self.add_module(last, ToRGBLayer(config))
-
-    def make_filters(self) -> Iterator[tuple[str, Tensor]]:
-        """Compute the low-pass filters, which the config tells and no file of ours holds: -> names and filters."""
-        for name, layer in self.named_children():
-            if isinstance(layer, SynthesisLayer):
-                yield from zip((f"{name}.up_filter", f"{name}.down_filter"), layer.design_filters(), strict=True)
 
     def render_styles(
         self, styles: Tensor, noise_mode: NoiseMode = "const", dtype: torch.dtype = torch.float32

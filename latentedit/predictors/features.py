@@ -24,6 +24,21 @@ class FeatureConfig:
     clip: float = 0.2  # no single edge outvotes its block
     colour_resolution: int = 32
 
+    def __post_init__(self) -> None:
+        bounds = {  # a file's settings must not exhaust the memory
+            "img_resolution": (4, 2**10),
+            "num_orientations": (2, 2**6),
+            "contrast_floor": (0, 2**10),
+            "clip": (0, 2**10),
+            "colour_resolution": (1, 2**10),
+        }
+        for name, (least, most) in bounds.items():
+            value, is_whole = getattr(self, name), name.endswith(("resolution", "orientations"))
+            if not isinstance(value, int if is_whole else int | float) or not least <= value <= most:
+                raise ValueError(f"{name} is not within {least} and {most}")
+        if not all(isinstance(cell, int) and 1 <= cell <= self.img_resolution // 2 for cell in self.cells):
+            raise ValueError(f"cells are not sides of 1 to {self.img_resolution // 2} pixels")
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and lists, fit for JSON."""
         return asdict(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from latentedit.checkpoints import load_record, save_record
-from latentedit.errors import InputError, about
+from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.attributes import AttributeScorer
 from latentedit.predictors.features import FeatureConfig, face_features
 
@@ -89,11 +90,8 @@ def gaussian_kernel(a: Tensor, b: Tensor, gamma: float) -> Tensor:
 def _read(path: Path) -> OmiAssessor:
     """Read and check a record."""
     state, header = load_record(path)
-    with about(path):
-        try:
-            return _build(header, state)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError("not an assessor that latentedit wrote: fetch it or train it again") from error
+    with about(path), damaged("not an assessor that latentedit wrote: fetch it or train it again"):
+        return _build(header, state)
 
 
 def _build(header: dict[str, Any], state: dict[str, Tensor]) -> OmiAssessor:
@@ -101,7 +99,12 @@ def _build(header: dict[str, Any], state: dict[str, Tensor]) -> OmiAssessor:
     if header["kind"] != KIND:
         raise ValueError("another kind of record")
     config = FeatureConfig.from_dict(header["config"])
-    assessor = OmiAssessor(config, header["attributes"], len(state["supports"]), header["gamma"])
+    attributes, gamma, supports = header["attributes"], float(header["gamma"]), state["supports"]
+    if not all(isinstance(name, str) and name.isprintable() for name in attributes) or not math.isfinite(gamma):
+        raise ValueError("attributes without names, or a gamma that is none")
+    if state["weight"].shape != (len(attributes), config.num_features) or supports.shape[1:] != (len(attributes),):
+        raise ValueError("weights of other shapes")  # before memory is taken for them
+    assessor = OmiAssessor(config, attributes, len(supports), gamma)
     assessor.load_state_dict(state)
     assessor.header = header
     return assessor.eval()

@@ -13,11 +13,14 @@ from torch import Tensor, nn
 
 from latentedit.networks import Generator, GeneratorConfig
 from latentedit.networks.discriminator import Discriminator
+from latentedit.training.ada import Strength, augment_adaptively
 from latentedit.training.augmentation import augment
 from latentedit.training.images import draw_batch
 from latentedit.training.settings import Settings as Settings
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+CHANGEABLE = ("learning_rate", "augment", "ada_target", "ada_images", "ada_start", "path_weight", "path_interval")
+PATH_MEMORY = 0.01  # share of a batch in the running mean of path lengths
 
 
 class Training:
@@ -32,66 +35,101 @@ class Training:
         for module in (self.generator, self.discriminator):  # convolutions are far faster on channels_last weights
             module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.lazy = settings.r1_interval / (settings.r1_interval + 1)  # Karras et al. 2020, appendix B
-        self.generator_optimiser = _adam(self.generator, settings.learning_rate, 1.0)
-        self.discriminator_optimiser = _adam(self.discriminator, settings.learning_rate, self.lazy)
+        self.strength = Strength(settings.ada_start, settings.ada_target, settings.ada_images)
+        self.path_length = torch.zeros([], device=device)
+        self.generator_optimiser = _adam(self.generator)
+        self.discriminator_optimiser = _adam(self.discriminator)
+        self._set_rates()
         self.num_images = 0
+
+    def _set_rates(self) -> None:
+        """Give both optimisers the present settings' rates."""
+        paths = self.settings.path_interval if self.settings.path_weight else None
+        _set_rate(self.generator_optimiser, self.settings.learning_rate, paths)
+        _set_rate(self.discriminator_optimiser, self.settings.learning_rate, self.settings.r1_interval)
 
     def step(self, images: Tensor) -> dict[str, float]:
         """Take one step of discriminator and generator on uint8 images; return the losses."""
         reals = draw_batch(images, self.settings.batch).to(self.device, memory_format=torch.channels_last)
-        losses = self._step_discriminator(reals)
-        if self.num_images // self.settings.batch % self.settings.r1_interval == 0:
+        fakes = self._render(self.settings.batch, track=True)
+        losses = self._step_discriminator(reals, fakes.detach())
+        if self._is_due(self.settings.r1_interval):
             losses |= self._regularise(reals)
-        losses |= self._step_generator()
+        losses |= self._step_generator(fakes)
+        if self.settings.path_weight and self._is_due(self.settings.path_interval):
+            losses |= self._regularise_paths()
         self.num_images += self.settings.batch
         self._update_average()
         return losses
 
-    def _step_discriminator(self, reals: Tensor) -> dict[str, float]:
-        with torch.no_grad():
-            fakes = self._render()
+    def _is_due(self, interval: int) -> bool:
+        return self.num_images // self.settings.batch % interval == 0
+
+    def _step_discriminator(self, reals: Tensor, fakes: Tensor) -> dict[str, float]:
         real_logits = self._judge(reals)
         loss = F.softplus(self._judge(fakes)).mean() + F.softplus(-real_logits).mean()
         _descend(loss, self.discriminator_optimiser)
-        return {"discriminator": float(loss.detach()), "real_sign": float(real_logits.detach().sign().mean())}
+        losses = {"discriminator": float(loss.detach()), "real_sign": float(real_logits.detach().sign().mean())}
+        if self.settings.augment == "ada":
+            self.strength.observe(real_logits)
+            losses["p"] = self.strength.p
+        return losses
 
     def _regularise(self, reals: Tensor) -> dict[str, float]:
-        """Penalise the gradient at real images (lazy R1; Mescheder et al. 2018)."""
-        reals = reals.detach().requires_grad_()
-        logits = self.discriminator(augment(reals))
-        (gradient,) = torch.autograd.grad(logits.sum(), reals, create_graph=True)
+        """Penalise the gradient at real images as the discriminator sees them (lazy R1; Mescheder et al. 2018)."""
+        seen = self._augment(reals).detach().requires_grad_()
+        logits = self.discriminator(seen, self.dtype)
+        (gradient,) = torch.autograd.grad(logits.sum(), seen, create_graph=True)
         penalty = gradient.square().sum(dim=[1, 2, 3]).mean()
         _descend(penalty * (self.settings.r1_gamma / 2 * self.settings.r1_interval), self.discriminator_optimiser)
         return {"r1": float(penalty.detach())}
 
-    def _step_generator(self) -> dict[str, float]:
+    def _step_generator(self, fakes: Tensor) -> dict[str, float]:
         self.discriminator.requires_grad_(False)
-        loss = F.softplus(-self._judge(self._render(track=True))).mean()
+        loss = F.softplus(-self._judge(fakes)).mean()
         _descend(loss, self.generator_optimiser)
         self.discriminator.requires_grad_(True)
         return {"generator": float(loss.detach())}
 
+    def _regularise_paths(self) -> dict[str, float]:
+        """Penalise unequal lengths of the image's gradient by ws, on half a batch (Karras et al. 2020, appendix B)."""
+        ws = self._draw_ws(max(self.settings.batch // 2, 1))
+        images = self.generator.synthesis(ws, noise_mode="random", dtype=self.dtype)
+        noise = torch.randn(images.shape).to(images.device) / self.config.img_resolution
+        (gradient,) = torch.autograd.grad((images * noise).sum(), ws, create_graph=True)
+        lengths = gradient.square().sum(dim=2).mean(dim=1).sqrt()
+        self.path_length.lerp_(lengths.detach().mean(), PATH_MEMORY)
+        penalty = (lengths - self.path_length).square().mean()
+        _descend(penalty * (self.settings.path_weight * self.settings.path_interval), self.generator_optimiser)
+        return {"paths": float(penalty.detach())}
+
     def _judge(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.discriminator(augment(images), self.dtype)
+        logits: Tensor = self.discriminator(self._augment(images), self.dtype)
         return logits
 
-    def _render(self, track: bool = False) -> Tensor:
-        """Render a batch of random faces, some with two styles mixed: -> [batch, 3, R, R]."""
-        z = torch.randn(2, self.settings.batch, self.config.z_dim).to(self.device)
+    def _augment(self, images: Tensor) -> Tensor:
+        if self.settings.augment == "diff":
+            return augment(images)
+        return augment_adaptively(images, self.strength.p) if self.settings.augment == "ada" else images
+
+    def _render(self, count: int, track: bool = False) -> Tensor:
+        """Render random faces: -> [count, 3, R, R]."""
+        images: Tensor = self.generator.synthesis(self._draw_ws(count, track), noise_mode="random", dtype=self.dtype)
+        return images
+
+    def _draw_ws(self, count: int, track: bool = False) -> Tensor:
+        """Draw random faces, some with two styles mixed: -> ws [count, num_ws, w_dim]."""
+        z = torch.randn(2, count, self.config.z_dim).to(self.device)
         w = self.generator.mapping(z[0])
         if track:
             self.generator.mapping.track_average(w)
-        ws = mix_styles(w, self.generator.mapping(z[1]), self.config.num_ws, self.settings.style_mixing)
-        images: Tensor = self.generator.synthesis(ws, noise_mode="random", dtype=self.dtype)
-        return images
+        return mix_styles(w, self.generator.mapping(z[1]), self.config.num_ws, self.settings.style_mixing)
 
     @torch.no_grad()
     def _update_average(self) -> None:
         half_life = min(self.settings.ema_images, self.num_images * self.settings.ema_rampup)
         keep = 0.5 ** (self.settings.batch / max(half_life, 1e-8))
-        for average, live in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            average.lerp_(live, 1 - keep)
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - keep)
         self.average.mapping.w_avg.copy_(self.generator.mapping.w_avg)
 
     def state_dict(self) -> dict[str, Any]:
@@ -101,14 +139,19 @@ class Training:
         random = {"rng": torch.get_rng_state()}
         if self.device.type == "cuda":  # the noise inputs are drawn there, everything else on the CPU
             random["cuda_rng"] = torch.cuda.get_rng_state(self.device)
-        return parts | random | {"num_images": self.num_images, "record": json.dumps(record)}
+        if self.settings.augment == "ada":
+            parts["strength"] = self.strength.state_dict()
+        progress = {"num_images": self.num_images, "path_length": self.path_length.cpu()}
+        return parts | random | progress | {"record": json.dumps(record)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned, at the learning rate of the present settings."""
+        """Go on from what `state_dict` returned, at the rates of the present settings."""
         for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.generator_optimiser.param_groups[0]["lr"] = self.settings.learning_rate
-        self.discriminator_optimiser.param_groups[0]["lr"] = self.settings.learning_rate * self.lazy
+            part.load_state_dict(_fuse(state[name]) if isinstance(part, torch.optim.Optimizer) else state[name])
+        self._set_rates()
+        if self.settings.augment == "ada" and "strength" in state:
+            self.strength.load_state_dict(state["strength"])
+        self.path_length.copy_(state.get("path_length", self.path_length))  # the first states had none
         self.num_images = state["num_images"]
         torch.set_rng_state(state["rng"])
         if self.device.type == "cuda" and "cuda_rng" in state:
@@ -126,9 +169,19 @@ def mix_styles(w: Tensor, other: Tensor, num_ws: int, probability: float) -> Ten
     return torch.where(mixed[..., None].to(w.device), other[:, None], w[:, None])
 
 
-def _adam(module: nn.Module, learning_rate: float, lazy: float) -> torch.optim.Adam:
-    """Adam with the rate and memory shortened by the share of regularised steps."""
-    return torch.optim.Adam(module.parameters(), lr=learning_rate * lazy, betas=(0.0, 0.99**lazy), eps=1e-8)
+def _adam(module: nn.Module) -> torch.optim.Adam:
+    return torch.optim.Adam(module.parameters(), eps=1e-8, fused=True)
+
+
+def _fuse(state: dict[str, Any]) -> dict[str, Any]:
+    """Let an optimiser's state be loaded into the fused one; the first states were not."""
+    return state | {"param_groups": [group | {"fused": True} for group in state["param_groups"]]}
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, learning_rate: float, interval: int | None) -> None:
+    """Shorten rate and memory by the share of regularised steps (Karras et al. 2020, appendix B)."""
+    lazy = interval / (interval + 1) if interval else 1.0
+    optimiser.param_groups[0].update(lr=learning_rate * lazy, betas=(0.0, 0.99**lazy))
 
 
 def _descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:

@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.checkpoints import load_generator_file, save_generator
-from latentedit.checkpoints.archive import load_archive
-from latentedit.errors import InputError, about
-from latentedit.files import replacing
-from latentedit.networks import Generator, GeneratorConfig, block_channels
+from latentedit.checkpoints.archive import load_archive, require_state
+from latentedit.checkpoints.checkpoint import build_generator
+from latentedit.errors import InputError, about, damaged
+from latentedit.files import replacing, require_regular
+from latentedit.networks import GeneratorConfig, block_channels
 from latentedit.rendering import image_grid, render
-from latentedit.training.gan import Settings, Training
+from latentedit.training.gan import CHANGEABLE, Settings, Training
+from latentedit.training.growth import grow
 from latentedit.training.images import load_images
 
+NO_STATE = "no state of a training, or a damaged one: move it away or name another --outdir"
 SHEET = (4, 8)  # rows and columns of a sample sheet
 
 
@@ -47,8 +50,11 @@ def train_generator(
     snapshot_images: int = 8_000,
     device: torch.device | None = None,
     quiet: bool = False,
+    grow_from: Path | None = None,
 ) -> Path:
     """Train until `num_images` have been seen, going on from what `outdir` holds; return the state's path.
+
+    Where `outdir` holds nothing, `grow_from` names the state of a training at half the resolution to start from.
 
     Every `snapshot_images` the state is written (`state.pt`, whole or not at all), with a sheet of
     samples and a line in `log.jsonl`. A killed run repeats the images since then and ends in the
@@ -56,10 +62,10 @@ def train_generator(
     """
     config = config or small_config()
     images = load_images(data, config.img_resolution, quiet)
-    outdir.mkdir(parents=True, exist_ok=True)
     state_path = outdir / "state.pt"
     with torch.random.fork_rng():
-        training = resume(state_path, config, settings or Settings(), device or torch.device("cpu"))
+        training = resume(state_path, config, settings or Settings(), device or torch.device("cpu"), grow_from)
+        outdir.mkdir(parents=True, exist_ok=True)
         for losses in _steps(training, images, num_images, quiet):
             if training.num_images % snapshot_images < training.settings.batch or training.num_images >= num_images:
                 save_state(training, state_path)
@@ -67,35 +73,51 @@ def train_generator(
     return state_path
 
 
-def resume(state_path: Path, config: GeneratorConfig, settings: Settings, device: torch.device) -> Training:
-    """Set up a training, going on from the state file where there is one."""
+def resume(
+    state_path: Path, config: GeneratorConfig, settings: Settings, device: torch.device, grow_from: Path | None = None
+) -> Training:
+    """Set up a training, going on from the state file where there is one, or from a smaller training's."""
     training = Training(config, settings, device)
-    if state_path.exists():
+    if grow_from and not state_path.exists():
+        state = load_state(grow_from)
+        smaller, _ = _parse_record(grow_from, state["record"])
+        with about(grow_from), damaged(NO_STATE):
+            grow(training, smaller, state)
+    elif state_path.exists():
         state = load_state(state_path)
-        record = json.loads(state["record"])
-        earlier = replace(Settings(**record["settings"]), learning_rate=settings.learning_rate)  # this one may change
-        if GeneratorConfig.from_dict(record["config"]) != config or earlier != settings:
+        earlier_config, earlier = _parse_record(state_path, state["record"])
+        present = {name: getattr(settings, name) for name in CHANGEABLE}
+        if earlier_config != config or replace(earlier, **present) != settings:
             raise InputError(f"{state_path} was trained with other settings: repeat them or name another --outdir")
-        training.load_state_dict(state)
+        with damaged(f"{state_path}: {NO_STATE}"):
+            training.load_state_dict(state)
     return training
 
 
 def load_state(path: Path) -> dict[str, Any]:
     """Read what `save_state` wrote."""
     with about(path):
+        require_regular(path)
         state = load_archive(path)
-        if not isinstance(state, dict) or "record" not in state:
-            raise InputError("no state of a training: move it away or name another --outdir")
+        if not isinstance(state, dict) or not isinstance(state.get("record"), str):
+            raise InputError(NO_STATE)
         return state
+
+
+def _parse_record(path: Path, record: str) -> tuple[GeneratorConfig, Settings]:
+    """Read which network a state is of, and how it was trained."""
+    with damaged(f"{path}: {NO_STATE}"):
+        stated = json.loads(record)
+        return GeneratorConfig.from_dict(stated["config"]), Settings(**stated["settings"])
 
 
 def export_generator(state_path: Path, out: Path, source: str, licence: str | None) -> str:
     """Write the averaged weights of a training's state as a float16 checkpoint; return its fingerprint."""
     state = load_state(state_path)
-    record = json.loads(state["record"])
-    generator = Generator(GeneratorConfig.from_dict(record["config"]))
-    generator.load_state_dict(state["average"])
-    card = {"num_images": state["num_images"], "settings": record["settings"]}
+    config, settings = _parse_record(state_path, state["record"])
+    with about(state_path):
+        generator = build_generator(config, require_state(state.get("average")))
+    card = {"num_images": state.get("num_images"), "settings": asdict(settings)}
     save_generator(out, generator, source, licence, torch.float16, card)
     return load_generator_file(out).fingerprint
 

@@ -1,4 +1,4 @@
-"""The model card of an assessor: what it was trained on, how well it ranks, what it must not be used for."""
+"""Model cards: what a network was trained on, how well it does, what it must not be used for."""
 
 from __future__ import annotations
 
@@ -84,3 +84,44 @@ def format_card(source: DataSource, header: Mapping[str, Any]) -> str:
         figures="\n".join(rows),
         resolution="\n".join(f"| {k} | {v['least_correlation']:.4f} | {v['largest_shift']:.3f} |" for k, v in sizes),
     )
+
+
+MEASURES = """\
+{num_samples:,} samples (psi {truncation_psi:g}) against all {num_real:,} training images at the generator's resolution,
+in the pooled features of the ResNet-152 inside `resmem`, every image brought to {input_size} px. The floor: two random
+halves of the training images against one another (few images raise the Frechet distance, not the kernel distance).
+
+| measure | samples | floor |
+|---|---|---|
+{measures}
+
+| median distance to the nearest training image | | nearest is the original |
+|---|---|---|
+{neighbours}
+"""
+
+
+def format_measures(measures: Mapping[str, Any]) -> str:
+    """Write what `measure_generator` found as Markdown: its distances, and its nearest training images."""
+    samples, floor = measures["samples"], measures["floor"]
+    rows = [
+        f"| Frechet distance | {samples['frechet_distance']:.2f} | {floor['frechet_distance']:.2f} |",
+        f"| kernel distance x 1000 | {1000 * samples['kernel_distance']:.3f} | {1000 * floor['kernel_distance']:.3f} |",
+        f"| precision (k = 3) | {samples['precision']:.3f} | {floor['precision']:.3f} |",
+        f"| recall (k = 3) | {samples['recall']:.3f} | {floor['recall']:.3f} |",
+    ]
+    neighbours = [
+        f"| {name} | {facts['distance']:.2f} | {_percent(facts.get('found'))} |"
+        for name, facts in measures["neighbours"].items()
+    ]
+    return MEASURES.format(
+        num_samples=samples["num_samples"],
+        num_real=samples["num_real"],
+        **measures["settings"],
+        measures="\n".join(rows),
+        neighbours="\n".join(neighbours),
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+AUGMENTATIONS = ("diff", "ada", "none")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -16,3 +18,9 @@ class Settings:
     style_mixing: float = 0.5
     precision: str = "bf16"
     seed: int = 0
+    augment: str = "diff"  # one of AUGMENTATIONS
+    ada_target: float = 0.6  # of E[sign(D(real))]
+    ada_images: int = 500_000  # that take p from 0 to 1
+    ada_start: float = 0.0  # p of the first image
+    path_weight: float = 0.0  # of path-length regularisation; 2 on a GPU
+    path_interval: int = 8

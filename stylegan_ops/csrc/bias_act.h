@@ -1,9 +1,9 @@
-// The arithmetic of bias_act, for one vector of elements.
+// The arithmetic of bias_act, for a few packs of elements.
 #pragma once
 
 #include <math.h>
 
-#include "element.h"
+#include "pack.h"
 
 namespace stylegan_ops {
 
@@ -57,50 +57,28 @@ __host__ __device__ inline A scaled_and_clamped(A u, A gain, A clamp) {
     return order == 0 ? y : gain * activate<activation, order>(u);
 }
 
-template <typename T>
-struct alignas(16) Pack {
-    static constexpr int size = 16 / sizeof(T);
-    T at[size];
+// How a pack finds its bias.
+enum class BiasAccess {
+    none,   // there is no bias
+    single, // a pack lies within one channel
+    vector, // a pack's elements have successive channels, and the bias can be read as packs
+    mixed,
 };
 
-// The last pack may be cut short. Its loops are unrolled as well: an index known at run time would put it into memory.
-template <typename T>
-__host__ __device__ inline Pack<T> load(const void* from, int64_t start, int count) {
-    const T* source = static_cast<const T*>(from) + start;
-    if (count == Pack<T>::size) return *reinterpret_cast<const Pack<T>*>(source);
-    Pack<T> pack = {};
-#pragma unroll
-    for (int i = 0; i < Pack<T>::size; ++i) {
-        if (i < count) pack.at[i] = source[i];
-    }
-    return pack;
-}
-
-template <typename T>
-__host__ __device__ inline void store(const Pack<T>& pack, void* to, int64_t start, int count) {
-    T* target = static_cast<T*>(to) + start;
-    if (count == Pack<T>::size) {
-        *reinterpret_cast<Pack<T>*>(target) = pack;
-        return;
-    }
-#pragma unroll
-    for (int i = 0; i < Pack<T>::size; ++i) {
-        if (i < count) target[i] = pack.at[i];
-    }
-}
-
-// A 64-bit division costs a GPU several times a 32-bit one, and few tensors need it.
-__host__ __device__ inline int64_t divide(int64_t a, int64_t b) {
-    return (a | b) >> 32 ? a / b : static_cast<uint32_t>(a) / static_cast<uint32_t>(b);
-}
+// A job and what of it is the same in every thread.
+struct PackedBiasAct {
+    BiasAct job;
+    BiasAccess access;
+    Divisor step, size;
+};
 
 // Walk the channels of successive elements with one pair of divisions at the start.
 class ChannelWalk {
 public:
-    __host__ __device__ ChannelWalk(int64_t element, int64_t step, int size) : size_(size) {
-        constexpr int64_t beyond = 64;  // more than a vector has elements: where exactly the channel ends is no matter
-        const int64_t row = divide(element, step);
-        channel_ = static_cast<int>(row - divide(row, size) * size);
+    __host__ __device__ ChannelWalk(const PackedBiasAct& packed, int64_t element) : size_(packed.job.size) {
+        constexpr int64_t beyond = 64;  // more than a pack has elements: where exactly the channel ends is no matter
+        const int64_t row = packed.step.divide(element), step = packed.job.step;
+        channel_ = static_cast<int>(packed.size.remainder(row));
         const int64_t left = (row + 1) * step - element;
         left_ = static_cast<int>(left < beyond ? left : beyond);
         step_ = static_cast<int>(step < beyond ? step : beyond);
@@ -118,26 +96,54 @@ private:
     int size_, channel_, left_, step_;
 };
 
-// Compute the 16 bytes of y that begin at element `start`.
-template <typename T, Activation activation, int order>
-__host__ __device__ inline void bias_act_pack(const BiasAct& job, int64_t start) {
-    using A = Wide<T>;
-    const int64_t rest = job.numel - start;
-    const int count = rest < Pack<T>::size ? static_cast<int>(rest) : Pack<T>::size;
-    const T* b = static_cast<const T*>(job.b);
-    const A gain = static_cast<A>(job.gain), clamp = static_cast<A>(job.clamp);
-
-    const Pack<T> x = load<T>(job.x, start, count);
-    const Pack<T> g = order == 0 ? Pack<T>{} : load<T>(job.g, start, count);
-    Pack<T> y;
-    ChannelWalk walk(start, job.step, job.size);
+// The bias of every element of the pack that begins at element `start`.
+template <typename T, int V>
+__host__ __device__ inline Pack<T, V> load_bias(const PackedBiasAct& packed, int64_t start) {
+    const T* b = static_cast<const T*>(packed.job.b);
+    Pack<T, V> bias = {};
+    if (packed.access == BiasAccess::none) return bias;
+    ChannelWalk walk(packed, start);
+    if (packed.access == BiasAccess::vector) return load<V>(b + walk.channel(), V);
+    if (packed.access == BiasAccess::single) {
+        const T value = b[walk.channel()];
 #pragma unroll
-    for (int i = 0; i < Pack<T>::size; ++i, walk.advance()) {
-        const A u = b ? widen(x.at[i]) + widen(b[walk.channel()]) : widen(x.at[i]);
-        const A f = scaled_and_clamped<activation, order>(u, gain, clamp);
-        narrow(order == 0 ? f : widen(g.at[i]) * f, y.at[i]);
+        for (int i = 0; i < V; ++i) bias.at[i] = value;
+        return bias;
     }
-    store(y, job.y, start, count);
+#pragma unroll
+    for (int i = 0; i < V; ++i, walk.advance()) bias.at[i] = b[walk.channel()];
+    return bias;
+}
+
+// Compute `packs` packs of y, the first from element `start` on, `stride` apart. All their loads are under way before
+// the first is needed: so many bytes must be in flight for the memory to be busy.
+template <typename T, Activation activation, int order, int packs>
+__host__ __device__ inline void bias_act_packs(const PackedBiasAct& packed, int64_t start, int64_t stride) {
+    using A = Wide<T>;
+    constexpr int V = full_pack<T>;
+    const BiasAct& job = packed.job;
+    const A gain = static_cast<A>(job.gain), clamp = static_cast<A>(job.clamp);
+    Pack<T, V> x[packs], g[packs];
+    int counts[packs];
+#pragma unroll
+    for (int p = 0; p < packs; ++p) {
+        const int64_t rest = job.numel - (start + p * stride);
+        counts[p] = rest < 0 ? 0 : rest < V ? static_cast<int>(rest) : V;
+        x[p] = load<V>(static_cast<const T*>(job.x) + start + p * stride, counts[p]);
+        if (order > 0) g[p] = load<V>(static_cast<const T*>(job.g) + start + p * stride, counts[p]);
+    }
+#pragma unroll
+    for (int p = 0; p < packs; ++p) {
+        if (counts[p] == 0) return;
+        const Pack<T, V> b = load_bias<T, V>(packed, start + p * stride);
+        Pack<T, V> y;
+#pragma unroll
+        for (int i = 0; i < V; ++i) {
+            const A f = scaled_and_clamped<activation, order>(widen(x[p].at[i]) + widen(b.at[i]), gain, clamp);
+            narrow(order == 0 ? f : widen(g[p].at[i]) * f, y.at[i]);
+        }
+        store(y, static_cast<T*>(job.y) + start + p * stride, counts[p]);
+    }
 }
 
 }  // namespace stylegan_ops

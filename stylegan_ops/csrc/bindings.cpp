@@ -1,31 +1,15 @@
 // Check tensors, allocate the output and launch on torch's current stream.
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <c10/core/DeviceGuard.h>
 #include <torch/csrc/utils/pybind.h>
 
-#include <algorithm>
-#include <array>
-#include <climits>
 #include <optional>
 #include <string>
+#include <utility>
 
-#include "current_stream.h"
-#include "launchers.h"
+#include "tensors.h"
 
 namespace stylegan_ops {
 namespace {
-
-Dtype dtype_of(const at::Tensor& x) {
-    switch (x.scalar_type()) {
-        case at::kFloat: return Dtype::float32;
-        case at::kDouble: return Dtype::float64;
-        case at::kHalf: return Dtype::float16;
-        case at::kBFloat16: return Dtype::bfloat16;
-        default: TORCH_CHECK(false, "expected a floating-point tensor, got ", x.scalar_type());
-    }
-}
 
 Activation activation_of(const std::string& name) {
     static constexpr const char* names[] = {"linear", "relu", "lrelu",    "tanh", "sigmoid",
@@ -33,13 +17,6 @@ Activation activation_of(const std::string& name) {
     const auto found = std::find(std::begin(names), std::end(names), name);
     TORCH_CHECK(found != std::end(names), "unknown activation '", name, "'");
     return static_cast<Activation>(found - std::begin(names));
-}
-
-template <typename Job>
-void launch_on_current_stream(const Job& job, const at::Tensor& x) {
-    const c10::DeviceGuard guard(x.device());
-    const char* error = launch(job, dtype_of(x), current_stream(x.device()));
-    TORCH_CHECK(error == nullptr, "the kernel did not start: ", error);
 }
 
 bool aligned(const at::Tensor& x) { return reinterpret_cast<uintptr_t>(x.data_ptr()) % 16 == 0; }
@@ -90,67 +67,58 @@ at::Tensor bias_act(const at::Tensor& x_any, const std::optional<at::Tensor>& b_
     return y;
 }
 
-int output_size(int64_t in, int64_t up, int64_t down, int64_t before, int64_t after, int64_t taps) {
-    const int64_t padded = in * up + before + after;
-    TORCH_CHECK(padded >= taps && padded <= INT_MAX / 2, "cannot filter ", padded, " pixels with ", taps, " taps");
-    return static_cast<int>((padded - taps) / down + 1);
-}
-
-// Padding is left, right, top, bottom; `flip` correlates with f instead of convolving.
-at::Tensor upfirdn2d(const at::Tensor& x, const at::Tensor& f_any, int up, int down, std::array<int, 4> padding,
+// `flip` correlates with f instead of convolving.
+at::Tensor upfirdn2d(const at::Tensor& x, const at::Tensor& f_any, int up, int down, const Padding& padding,
                      double gain, bool flip) {
-    TORCH_CHECK(x.dim() == 4 && x.size(2) > 0 && x.size(3) > 0, "x must be [N, C, H, W] and have pixels");
-    TORCH_CHECK(f_any.dim() == 2 && f_any.scalar_type() == at::kFloat && f_any.device() == x.device(),
-                "f must be [fh, fw] in float32 on x's device");
+    check_image(x);
+    const at::Tensor f = dense_filter(f_any, x);
     TORCH_CHECK(up >= 1 && down >= 1, "up and down must be at least 1");
-    TORCH_CHECK(x.size(0) * x.size(1) <= INT_MAX, "too many planes");
-    const at::Tensor f = f_any.contiguous();
     const auto [left, right, top, bottom] = padding;
-    const int out_h = output_size(x.size(2), up, down, top, bottom, f.size(0));
-    const int out_w = output_size(x.size(3), up, down, left, right, f.size(1));
-    at::Tensor y = at::empty({x.size(0), x.size(1), out_h, out_w}, x.options(), x.suggest_memory_format());
-
-    Upfirdn2d job = {};
-    job.x = x.data_ptr();
-    job.f = f.data_ptr<float>();
-    job.y = y.data_ptr();
-    job.num = static_cast<int>(x.size(0));
-    job.channels = static_cast<int>(x.size(1));
-    job.in_h = static_cast<int>(x.size(2));
-    job.in_w = static_cast<int>(x.size(3));
-    job.out_h = out_h;
-    job.out_w = out_w;
-    job.filter_h = static_cast<int>(f.size(0));
-    job.filter_w = static_cast<int>(f.size(1));
-    std::copy_n(x.strides().begin(), 4, job.x_stride);
-    std::copy_n(y.strides().begin(), 4, job.y_stride);
+    const at::Tensor y = filtered_like(x, output_size(x.size(2), up, down, top, bottom, f.size(0)),
+                                       output_size(x.size(3), up, down, left, right, f.size(1)));
+    Upfirdn2d job = image_job(x, y);
+    set_filter(job, f, padding);
     job.up = up;
     job.down = down;
-    job.left = left;
-    job.top = top;
     job.gain = gain;
     job.flip = flip;
     if (y.numel() > 0) launch_on_current_stream(job, x);
     return y;
 }
 
-Image image_of(const at::Tensor& x) {
-    Image image = {x.data_ptr(), static_cast<int>(x.size(2)), static_cast<int>(x.size(3))};
-    std::copy_n(x.strides().begin(), 4, image.stride);
-    return image;
-}
+// Return y and z, each where it is asked for; see StyleEpilogue in launchers.h.
+std::pair<std::optional<at::Tensor>, std::optional<at::Tensor>> style_epilogue(
+    const at::Tensor& x_any, const at::Tensor& scale, const at::Tensor& b, const std::optional<at::Tensor>& noise,
+    const std::optional<at::Tensor>& f_any, const Padding& padding, const std::optional<at::Tensor>& next,
+    bool keep, double gain, double slope, double clamp) {
+    check_image(x_any);
+    TORCH_CHECK(keep || next, "ask for y, for z or for both");
+    const at::Tensor x = x_any.contiguous(x_any.suggest_memory_format());
+    const at::Tensor f = f_any ? dense_filter(*f_any, x) : at::Tensor();
+    const auto [left, right, top, bottom] = padding;
+    const int64_t out_h = f.defined() ? output_size(x.size(2), 1, 1, top, bottom, f.size(0)) : x.size(2);
+    const int64_t out_w = f.defined() ? output_size(x.size(3), 1, 1, left, right, f.size(1)) : x.size(3);
+    const at::Tensor first = filtered_like(x, out_h, out_w);
+    const std::optional<at::Tensor> second = keep && next ? std::optional(at::empty_like(first)) : std::nullopt;
 
-Resampling resampling_of(const at::Tensor& f, int64_t factor, const at::Tensor& x) {
-    TORCH_CHECK((f.dim() == 1 || f.dim() == 2) && f.scalar_type() == at::kFloat && f.device() == x.device(),
-                "filters must be [n] or [fh, fw] in float32 on x's device");
-    TORCH_CHECK(f.numel() > 0 && f.is_contiguous() && factor >= 1, "filters must be dense, up and down at least 1");
-    Resampling step = {f.data_ptr<float>()};
-    step.taps_h = static_cast<int>(f.size(0));
-    step.taps_w = static_cast<int>(f.size(-1));
-    step.separable = f.dim() == 1;
-    step.factor = static_cast<int>(factor);
-    step.gain = 1;
-    return step;
+    StyleEpilogue job = {image_job(x, first)};
+    if (f.defined()) set_filter(job.filter, f, padding);
+    if (!keep) job.filter.y = nullptr;
+    if (next) job.z = keep ? second->data_ptr() : first.data_ptr();
+    job.scale = floats(scale, {x.size(0), x.size(1)}, x);
+    job.b = floats(b, {x.size(1)}, x);
+    if (next) job.next = floats(*next, {x.size(0), x.size(1)}, x);
+    if (noise) {
+        const bool shared = noise->dim() == 2;
+        job.noise = shared ? floats(*noise, {out_h, out_w}, x) : floats(*noise, {x.size(0), 1, out_h, out_w}, x);
+        job.noise_stride = shared ? 0 : out_h * out_w;
+    }
+    job.gain = gain;
+    job.slope = slope;
+    job.clamp = clamp;
+    if (first.numel() > 0) launch_on_current_stream(job, x);
+    if (!keep) return {std::nullopt, first};
+    return {first, second};
 }
 
 // The step that leads back: the last tap on the first pixel becomes the first.
@@ -165,10 +133,9 @@ Resampling transpose(Resampling step) {
 // and the transpose of that, up^T(F' * down^T(s)), with one of the shape of y; see FilteredLrelu in launchers.h.
 at::Tensor filtered_lrelu(const at::Tensor& x, const std::optional<at::Tensor>& b_any,
                           const std::optional<at::Tensor>& s, const at::Tensor& fu, const at::Tensor& fd, int up,
-                          int down, std::array<int, 4> padding, double gain, double slope, double clamp,
+                          int down, const Padding& padding, double gain, double slope, double clamp,
                           bool transposed) {
-    TORCH_CHECK(x.dim() == 4 && x.size(2) > 0 && x.size(3) > 0, "x must be [N, C, H, W] and have pixels");
-    TORCH_CHECK(x.size(0) * x.size(1) <= INT_MAX, "too many planes");
+    check_image(x);
     const auto [left, right, top, bottom] = padding;
     FilteredLrelu job = {};
     job.up = resampling_of(fu, up, x);
@@ -216,4 +183,5 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
     m.def("bias_act", &stylegan_ops::bias_act);
     m.def("upfirdn2d", &stylegan_ops::upfirdn2d);
     m.def("filtered_lrelu", &stylegan_ops::filtered_lrelu);
+    m.def("style_epilogue", &stylegan_ops::style_epilogue);
 }

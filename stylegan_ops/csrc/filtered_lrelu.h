@@ -1,7 +1,7 @@
 // The arithmetic of filtered_lrelu, for the tile of the output that one block computes in its shared memory.
 #pragma once
 
-#include "upfirdn2d.h"  // ceil_divide, is_inside
+#include "tile.h"  // ceil_divide, is_inside
 
 namespace stylegan_ops {
 

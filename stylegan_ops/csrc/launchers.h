@@ -70,9 +70,24 @@ struct FilteredLrelu {
     double clamp;  // infinity: no clamp
 };
 
+// y = clamp(gain * leaky_relu(u * scale + noise + b)) and z = y * next, where u is what `filter` makes of its x, or that
+// x itself where its f is nullptr. The vectors are float32 whatever the images are.
+struct StyleEpilogue {
+    Upfirdn2d filter;    // its y: nullptr where only z is asked for
+    void* z;             // laid out like y; nullptr: none
+    const float* scale;  // [N, C]
+    const float* b;      // [C]
+    const float* next;   // [N, C]; read where there is a z
+    const float* noise;  // [out_h, out_w] for all samples, or `noise_stride` apart for each; nullptr: none
+    int64_t noise_stride;
+    double gain, slope;
+    double clamp;  // infinity: no clamp
+};
+
 // Queue the job on the stream; return what went wrong, or nullptr. Pointers of BiasAct are 16-byte aligned.
 const char* launch(const BiasAct& job, Dtype dtype, CUstream_st* stream);
 const char* launch(const Upfirdn2d& job, Dtype dtype, CUstream_st* stream);
 const char* launch(const FilteredLrelu& job, Dtype dtype, CUstream_st* stream);
+const char* launch(const StyleEpilogue& job, Dtype dtype, CUstream_st* stream);
 
 }  // namespace stylegan_ops

@@ -19,8 +19,13 @@ def hold(mebibytes):
 
 @needs_linux
 def test_the_peak_is_what_was_held_at_most():
-    for size in (64, 128, 64):
-        assert size * MIB * 0.9 < measure_peak(hold(size)) < size * MIB * 1.3
+    code = (  # in a process of its own, whose allocator no other test has tuned
+        "import torch; from latentedit.benchmark.memory import *\n"
+        "for size in (64, 128, 64): print(measure_peak(lambda: torch.ones(size * 2**18).sum()) / 2**20)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for size, peak in zip((64, 128, 64), map(float, done.stdout.split()), strict=True):
+        assert size * 0.9 < peak < size * 1.3
 
 
 def test_no_peak_where_the_system_does_not_tell(monkeypatch, tmp_path):

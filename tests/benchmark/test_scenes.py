@@ -32,7 +32,7 @@ def test_every_path_renders_the_same_images(tiny_generator):
     ws = Scene("two", 16, num_faces=2).make_ws(tiny_generator)
     images = {name: render(tiny_generator, ws).clamp(-1, 1) for name, render in RENDERERS.items()}
     for name, rendered in images.items():
-        assert torch.allclose(rendered, images["reference"], atol=1e-5), name
+        assert torch.allclose(rendered, images["reference"], atol=0.05 if name == "bf16" else 1e-5), name
 
 
 def test_a_sweep_moves_one_face_on_layers_8_and_up():

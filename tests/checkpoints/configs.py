@@ -32,6 +32,7 @@ def configs(draw: st.DrawFn, **fixed: Any) -> GeneratorConfig:
         "embed_features": draw(st.none() | WIDTHS.filter(lambda x: x != w_dim)) if c_dim else None,
         "layer_features": draw(st.none() | WIDTHS.filter(lambda x: x != w_dim)) if num_mapping_layers > 1 else None,
         "conv_clamp": draw(st.sampled_from([None, 256.0])),
+        "num_fp16_res": draw(st.sampled_from([0, 4])),
         "w_avg_beta": draw(st.sampled_from([0.998, 0.995])),
         "use_noise": draw(st.booleans()),
     }

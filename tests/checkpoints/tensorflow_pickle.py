@@ -94,6 +94,7 @@ def settings(config: GeneratorConfig) -> dict[str, Any]:
         "mapping_lrmul": config.lr_multiplier,
         "dlatent_avg_beta": np.float64(config.w_avg_beta),
         "conv_clamp": config.conv_clamp,
+        "num_fp16_res": config.num_fp16_res,
         "architecture": "skip",
         "func_name": "training.networks.G_main",
     }

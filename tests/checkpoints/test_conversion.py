@@ -50,7 +50,7 @@ def test_rosinalitys_names_read_back(config: GeneratorConfig, taps: tuple[float,
     for name, tensor in tensors(checkpoint.generator).items():
         if config.img_resolution > 4 or not name.endswith("filter"):  # nothing is filtered at 4 x 4
             assert torch.equal(tensors(found.generator)[name], tensor), name
-    for key in ("conv_clamp", "w_avg_beta"):
+    for key in ("conv_clamp", "num_fp16_res", "w_avg_beta"):
         is_lost = getattr(found.config, key) != getattr(config, key)
         assert is_lost == any(note.startswith(key) for note in notes)
     assert any("no noise inputs" in note for note in notes) != config.use_noise
@@ -136,29 +136,84 @@ def test_what_a_format_cannot_hold(change: dict[str, float], target: str, messag
 
 
 STYLEGAN3 = StyleGAN3Config(16, (5, 4, 3), z_dim=5, w_dim=6)
+STYLEGAN3_R = replace(STYLEGAN3, conv_kernel=1, use_radial_filters=True)
+BARE_TARGETS = ["nvidia-safetensors", "nvidia-pt"]
 
 
-@pytest.mark.parametrize("target", [target for target in TARGETS if target != "latentedit"])
-def test_stylegan3_has_no_place_in_bare_tensors(target: str, tmp_path: Path) -> None:
-    path = tmp_path / f"g{TARGETS[target][0][0]}"
-    with pytest.raises(InputError, match=f"^{re.escape(str(path))}: the format cannot hold a StyleGAN3 generator"):
-        convert(Checkpoint(Generator(STYLEGAN3), "nvidia"), path, target)
+def test_stylegan3_has_no_place_in_rosinalitys_format(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"^{tmp_path}/g\.pt: the format cannot hold a StyleGAN3 generator"):
+        convert(Checkpoint(Generator(STYLEGAN3), "nvidia"), tmp_path / "g.pt", "rosinality-pt")
     assert not list(tmp_path.iterdir())
 
 
-def test_stylegan3_becomes_latentedits(tmp_path: Path) -> None:
-    generator = Generator(STYLEGAN3)
-    convert(Checkpoint(generator, "nvidia"), tmp_path / "g.safetensors", "latentedit")
-    ws = torch.randn(1, STYLEGAN3.num_ws, 6)
-    assert torch.equal(load_generator_file(tmp_path / "g.safetensors").generator.synthesis(ws), generator.synthesis(ws))
+@pytest.mark.parametrize(
+    "config",
+    [
+        STYLEGAN3,
+        STYLEGAN3_R,
+        replace(STYLEGAN3, c_dim=2, img_channels=1, num_mapping_layers=3, layer_features=7),
+        replace(STYLEGAN3_R, c_dim=2, img_channels=4, embed_features=3, img_resolution=64, channels=(4,) * 14),
+    ],
+    ids=["T", "R", "T, conditional", "R, 64 px"],
+)
+def test_stylegan3_through_every_pair_of_formats(config: StyleGAN3Config, tmp_path: Path) -> None:
+    original = Checkpoint(make_generator(config), "nvidia")
+    for first in ["latentedit", *BARE_TARGETS]:
+        path = tmp_path / f"first{TARGETS[first][0][0]}"
+        convert(original, path, first)
+        for second in ["latentedit", *BARE_TARGETS]:
+            again = tmp_path / f"second{TARGETS[second][0][0]}"
+            assert convert(load_generator_file(path), again, second) == ()
+            found = load_generator_file(again)
+            assert found.config == config
+            assert_same(found.generator, original.generator)
+
+
+@pytest.mark.parametrize("target", BARE_TARGETS)
+def test_nvidias_stylegan3_file_stays_what_it_was(target: str, data: Path, tmp_path: Path) -> None:
+    """Names, shapes and values, filters included, are those that NVIDIA's own code wrote."""
+    path = tmp_path / f"g{TARGETS[target][0][0]}"
+    convert(load_generator_file(data / "stylegan3-t-64.pkl"), path, target)
+    found = safetensors.torch.load_file(path) if path.suffix == ".safetensors" else torch.load(path)
+    with np.load(data / "stylegan3-t-64.npz", allow_pickle=False) as file:
+        expected = {name[6:]: torch.from_numpy(file[name]) for name in file.files if name.startswith("param/")}
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-7 if name.endswith("_filter") else 0)
 
 
 @pytest.mark.parametrize("key", [None, "G_ema"])
-def test_stylegan3_is_not_read_off_bare_tensors(key: str | None, tmp_path: Path) -> None:
-    state = Generator(STYLEGAN3).state_dict()
-    torch.save({key: state} if key else state, tmp_path / "g.pt")
-    with pytest.raises(InputError, match=r"g\.pt: a plain state dict of a StyleGAN3 generator"):
+def test_stylegan3_without_its_filters(key: str | None, tmp_path: Path) -> None:
+    """The size of the kernels tells R from T."""
+    generator = make_generator(STYLEGAN3_R)
+    torch.save({key: generator.state_dict()} if key else generator.state_dict(), tmp_path / "g.pt")
+    found = load_generator_file(tmp_path / "g.pt")
+    assert "bands: those of NVIDIA's published models are assumed" in found.notes[-1]
+    assert_same(found.generator, generator)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"margin_size": 4}, "holds 'synthesis.L"),
+        ({"lrelu_upsampling": 4}, "_filter' is not the filter that its settings make"),
+        ({"last_stopband_rel": 1.3}, "_filter' is not the filter that its settings make"),
+    ],
+)
+def test_stylegan3_of_other_bands(change: dict[str, float], message: str, tmp_path: Path) -> None:
+    generator = Generator(replace(STYLEGAN3, **change))
+    torch.save({**generator.state_dict(), **dict(generator.named_buffers())}, tmp_path / "g.pt")
+    with pytest.raises(InputError, match=rf"g\.pt: a StyleGAN3 state dict .* published models' bands \(.*{message}"):
         load_generator_file(tmp_path / "g.pt")
+    with pytest.raises(InputError, match=f"cannot hold {next(iter(change))}"):
+        convert(Checkpoint(generator, "nvidia"), tmp_path / "h.pt", "nvidia-pt")
+    assert not (tmp_path / "h.pt").exists()
+
+
+def test_stylegan3_settings_that_are_lost(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(Generator(replace(STYLEGAN3, conv_clamp=None)), "nvidia")
+    (note,) = convert(checkpoint, tmp_path / "g.pt", "nvidia-pt")
+    assert note.startswith("conv_clamp None is lost")
 
 
 @pytest.mark.parametrize("target", TARGETS)

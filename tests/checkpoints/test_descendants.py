@@ -30,7 +30,7 @@ SETTINGS = {"conv_clamp": 256.0, "w_avg_beta": 0.995, "lr_multiplier": 0.1}
 def describe(config: GeneratorConfig) -> dict[str, dict[str, Any]]:
     """Say in NVIDIA's keyword arguments what no shape tells."""
     mapping = EasyDict(lr_multiplier=config.lr_multiplier, w_avg_beta=np.float64(config.w_avg_beta))
-    synthesis = EasyDict(conv_clamp=config.conv_clamp)
+    synthesis = EasyDict(conv_clamp=config.conv_clamp, num_fp16_res=config.num_fp16_res)
     return {"": {"_init_kwargs": EasyDict(mapping_kwargs=mapping, synthesis_kwargs=synthesis), "hooks": {1, 2}}}
 
 

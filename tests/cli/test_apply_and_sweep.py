@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from latentedit.latents import sample, save_latents
+from latentedit.rendering import render
 
 
 def test_apply_writes_faces_strip_latents_and_run(run, network, tmp_path):
@@ -112,3 +113,17 @@ def test_with_random_noise_the_edit_alone_changes_a_face(run, network, tmp_path)
     run("apply", *common, "--alpha", 0)
     one, other = (Image.open(tmp_path / "o" / name) for name in ("seed0001.png", "seed0001_up+0.png"))
     assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+@pytest.mark.parametrize("command", [["apply", "--alpha", 1], ["sweep", "--steps", 3]])
+def test_bf16_is_called_what_it_is(run, network, tmp_path, command, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "latentedit.render", lambda *given, **named: (asked.append(named["precision"]), render(*given, **named))[1]
+    )
+    given = [*command, "--network", network, "--direction", "up", "--outdir", tmp_path / "out", "--scorer", "none"]
+    assert "preview " not in run(*given).out
+    done = run(*given, "--precision", "bf16")
+    assert asked == ["fp32", "bf16"]
+    assert "preview    rendered in bf16: repeat in fp32 what you report" in done.out
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["flags"]["precision"] == "bf16"

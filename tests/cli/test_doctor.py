@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,7 @@ def test_a_whole_installation_is_found_to_work(run, home):
     assert "CC BY-NC-SA 4.0, the bundled generator" in done.out
     assert str(home) in done.out
     assert "a face rendered and rated 4" in done.out
+    assert 0 < float(re.search(r"bf16 differs from fp32 by (\S+) of", done.out)[1]) < 0.03
 
 
 def test_what_is_broken_ends_with_code_1_and_a_mend(run, monkeypatch):
@@ -107,6 +109,16 @@ def test_compiled_cuda_operators_are_found_in_the_cache(monkeypatch, tmp_path):
     folder.mkdir()
     (folder / "ops.so").touch()
     assert build.has_cuda_ops()
+
+
+def test_compiled_cpu_operators_are_found_in_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
+    monkeypatch.setattr(build, "find_compiler", lambda: "cc")
+    assert find(diagnosis.check_operators(False), "CPU operators").text == "compiled on first use by cc"
+    library = build.cpu_library(build.choose_variant())
+    library.parent.mkdir()
+    library.touch()
+    assert find(diagnosis.check_operators(False), "CPU operators").text == "compiled"
 
 
 def test_where_there_is_a_gpu_its_operators_are_looked_at(monkeypatch):

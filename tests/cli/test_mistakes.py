@@ -65,11 +65,23 @@ MISTAKES = {
     "psi and latents": ([*APPLY, "--trunc", "0.5", "--latents", "{tmp}/wide.npz"], "--trunc and --latents"),
     "folder in the way": ([*APPLY, "--outdir", "{tmp}/taken", "--quiet"], "strip.png is a folder"),
     "no batch": (["train", "generator", "--data", "{tmp}/empty", "--batch", "0"], "'0' is not a whole number"),
+    "a target beyond one": (
+        ["train", "generator", "--data", "{tmp}/empty", "--ada-target", "1.5"],
+        "'1.5' is above one",
+    ),
+    "a negative path weight": (
+        ["train", "generator", "--data", "{tmp}/empty", "--path-weight", "-1"],
+        "'-1' is below zero",
+    ),
     "gamma nan": (["train", "generator", "--data", "{tmp}/empty", "--gamma", "nan"], "'nan' is not a finite"),
     "no faces": (["directions", "build", "--faces", "0", "--out", "{tmp}/out"], "'0' is not a whole number"),
     "broken state": (
         ["train", "generator", "--data", "{tmp}/whole.jpg", "--outdir", "{tmp}/taken", "--resolution", "8", "--quiet"],
         "state.pt",
+    ),
+    "growing from nothing": (
+        ["train", "generator", "--data", "{tmp}/whole.jpg", "--quiet", "--grow-from", "{tmp}/no.pt"],
+        "no.pt: No such file",
     ),
     "odd resolution": (
         ["train", "generator", "--data", "{tmp}/empty", "--outdir", "{tmp}/out", "--resolution", "48"],

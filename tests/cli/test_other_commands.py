@@ -6,6 +6,7 @@ from PIL import Image
 from latentedit.addresses import load_direction
 from latentedit.direction import Direction, cosine
 from latentedit.library import read_direction, save_direction
+from latentedit.predictors.resnet import ResNet
 
 
 def test_condition_stores_an_orthogonal_direction_under_its_name(run, network, scorable_generator):
@@ -79,6 +80,26 @@ def test_train_generator_writes_a_generator_that_renders(run, tmp_path):
     done = run("train", "generator", *arguments, "--licence", "CC0 1.0", "--json", "--quiet")
     facts = run("inspect", done.facts["file"], "--json").facts
     assert (facts["licence"], facts["channels"]) == ("CC0 1.0", [4, 4])
+
+
+def test_a_small_generator_grows_and_is_measured(run, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    for i in range(8):
+        Image.effect_noise((16, 16), 20 + 9 * i).convert("RGB").save(tmp_path / "data" / f"{i}.png")
+    train = ["train", "generator", "--data", tmp_path / "data", "--cbase", 128, "--cmax", 8, "--batch", 4, "--quiet"]
+    run(*train, "--resolution", 8, "--images", 4, "--outdir", tmp_path / "small")
+    grow = ["--grow-from", tmp_path / "small" / "state.pt", "--augment", "ada", "--path-weight", 2]
+    done = run(*train, "--resolution", 16, "--images", 8, "--outdir", tmp_path / "large", *grow, "--json")
+    assert run("inspect", done.facts["file"], "--json").facts["channels"] == [8, 8, 8]
+    monkeypatch.setattr(
+        "latentedit.predictors.resnet.load_resmem_resnet", lambda: ResNet(50, 1).eval().requires_grad_(False)
+    )
+    measure = ["--network", done.facts["file"], "--samples", 9, "--input-size", 16, "--outdir", tmp_path / "measures"]
+    shown = run("train", "measure", "--data", tmp_path / "data", *measure)
+    assert "| Frechet distance |" in shown.out
+    assert {"measures.json", "measures.md", "neighbours.png"} <= {
+        file.name for file in (tmp_path / "measures").iterdir()
+    }
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,23 @@ def test_resolution_is_a_power_of_two(resolution: int) -> None:
         GeneratorConfig(resolution, (4,))
 
 
+@pytest.mark.parametrize(
+    ("num_fp16_res", "conv_clamp", "half"),
+    [(0, 256, []), (1, 256, [64]), (2, 256, [32, 64]), (9, 256, [8, 16, 32, 64]), (4, None, [])],
+)
+def test_half_precision_of_the_highest_resolutions(
+    num_fp16_res: int, conv_clamp: float | None, half: list[int]
+) -> None:
+    config = GeneratorConfig(64, (4,) * 5, conv_clamp=conv_clamp, num_fp16_res=num_fp16_res)
+    assert [resolution for resolution in config.resolutions if config.is_half(resolution)] == half
+
+
+@pytest.mark.parametrize("num_fp16_res", [-1, 0.5, float("nan"), 10**9])
+def test_no_number_of_resolutions(num_fp16_res: float) -> None:
+    with pytest.raises(ValueError, match="num_fp16_res"):
+        GeneratorConfig(8, (4, 3), num_fp16_res=num_fp16_res)
+
+
 @pytest.mark.parametrize("channels", [(), (4,), (4, 4, 4)])
 def test_one_width_a_block(channels: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=f"{len(channels)} channel widths for 2 blocks"):

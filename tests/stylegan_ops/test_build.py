@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -66,11 +68,33 @@ def test_the_answer_holds_where_warnings_are_errors(monkeypatch: pytest.MonkeyPa
 def test_a_machine_without_compilers_falls_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The real build, on a machine with neither nvcc nor ninja nor a CUDA toolkit."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
     monkeypatch.setattr(cpp_extension, "CUDA_HOME", None)
     with pytest.warns(RuntimeWarning, match=r"did not build: \S") as caught:
         assert build.load_cuda_ops() is None
     assert len(caught) == 1
+
+
+def test_ninja_is_found_beside_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment that nobody activated, as in the README's own command."""
+    python = tmp_path / "env" / "python"
+    python.parent.mkdir()
+    (python.parent / "ninja").touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = []
+    monkeypatch.setattr(cpp_extension, "load", lambda *_, **__: found.append(shutil.which("ninja")))
+    build.compile_cuda_ops()
+    assert found == [str(python.parent / "ninja")]
+    assert os.environ["PATH"] == str(tmp_path)
+
+
+def test_other_gpus_change_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_CUDA_ARCH_LIST", "8.0")
+    before = build.fingerprint()
+    monkeypatch.setenv("TORCH_CUDA_ARCH_LIST", "9.0")
+    assert build.fingerprint() != before
 
 
 def test_a_failure_leaves_plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +117,7 @@ def test_success_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
         "bindings.cpp",
         "current_stream.cpp",
         "filtered_lrelu.cu",
+        "style_epilogue.cu",
         "upfirdn2d.cu",
     }
 
@@ -162,3 +187,71 @@ def test_a_silent_error_gives_its_type() -> None:
 
 def test_a_very_long_reason_is_cut() -> None:
     assert len(build.reason(RuntimeError("error: " + "x" * 10_000))) == 300
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Let nothing be compiled for the CPU yet: -> a folder for a pretended compiler."""
+    monkeypatch.setattr(build, "_cpu_ops", [])
+    monkeypatch.setattr(build.sys, "platform", "linux")
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("LATENTEDIT_NO_COMPILER", raising=False)
+    return tmp_path
+
+
+def pretend_compiler(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Name a script as the compiler; it notes each of its runs in a file: -> that file."""
+    compiler, runs = folder / "compiler", folder / "runs"
+    compiler.write_text(f"#!/bin/sh\necho run >> {runs}\n{script}\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    return runs
+
+
+def test_a_failing_compiler_warns_once_and_leaves_nothing(cold: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = pretend_compiler(cold, "echo 'layer.h:1: fatal error: no such thing' >&2; exit 1", monkeypatch)
+    with pytest.warns(RuntimeWarning, match="fatal error: no such thing") as caught:
+        assert build.load_cpu_ops() is None
+    assert build.load_cpu_ops() is None
+    assert len(caught) == 1
+    assert runs.read_text() == "run\n"
+    assert not [path for path in (cold / "cache").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("variable", [{"CXX": "/no/such/compiler"}, {"LATENTEDIT_NO_COMPILER": "1"}])
+def test_without_a_compiler_there_is_no_word(
+    cold: Path, variable: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variable.items():
+        monkeypatch.setenv(name, value)
+    assert build.load_cpu_ops() is None
+
+
+def test_what_was_compiled_is_found_again(cold: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = build.find_compiler()
+    if real is None:
+        pytest.skip("no C++ compiler on this machine")
+    runs = pretend_compiler(
+        cold, f"echo 'int one() {{ return 1; }}' | {real} -shared -fPIC -x c++ - -o \"${{@:$#}}\"", monkeypatch
+    )
+    runs.parent.joinpath("compiler").write_text(
+        runs.parent.joinpath("compiler").read_text().replace("/bin/sh", "/bin/bash")
+    )
+    first = build.compile_cpu_ops("plain")
+    assert build.compile_cpu_ops("plain")._name == first._name
+    assert runs.read_text() == "run\n"
+    assert build.cpu_library("plain") != build.cpu_library("avx2")
+
+
+def test_another_source_is_another_file(cold: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = build.cpu_library("plain")
+    (cold / "csrc" / "cpu").mkdir(parents=True)
+    (cold / "csrc" / "cpu" / "new.cpp").write_text("int two() { return 2; }")
+    monkeypatch.setattr(build, "CSRC", cold / "csrc")
+    assert build.cpu_library("plain") != before
+
+
+def test_a_variant_suits_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for capability, variants in {"DEFAULT": {"plain"}, "AVX2": {"avx2"}, "AVX512": {"avx512", "avx512_bf16"}}.items():
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda capability=capability: capability)
+        assert build.choose_variant() in variants

@@ -250,6 +250,32 @@ def test_upfirdn2d_takes_any_strides(host_ops: Any) -> None:
         assert_all_close([y], [upfirdn2d_reference(view, f, up=2, padding=(2, 1, 2, 1))], 1e-12)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, *TOLERANCES], ids=str)
+@pytest.mark.parametrize("offset", [0, 1, 2, 4])
+@pytest.mark.parametrize(("up", "down"), [(1, 1), (2, 1), (1, 2)])
+def test_upfirdn2d_takes_any_alignment(host_ops: Any, up: int, down: int, offset: int, dtype: torch.dtype) -> None:
+    """Vectors of channels are read where they lie on their grid; crops and views that do not are read one by one."""
+    f, storage = setup_filter(), draw((2 * 9 * 11 * 8 + offset,)).to(dtype)
+    channels_last = storage[offset:].view(2, 9, 11, 8).permute(0, 3, 1, 2)
+    contiguous = storage[offset:].view(2, 8, 9, 11)
+    for x in [channels_last, channels_last[:, 4:, 1:, 2:], channels_last[:, 1:7], contiguous, contiguous[..., 1:-1]]:
+        y = upfirdn2d_compiled(host_ops, x, f, up, down, (2, 1, 2, 1))
+        expected = upfirdn2d_reference(x.double(), f, up, down, (2, 1, 2, 1))
+        assert_all_close([y], [expected], TOLERANCES.get(dtype, 1e-12))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dim"), [((3, 8, 5), 1), ((3, 5, 8), 2), ((3, 8, 16), 1), ((7, 24), 1), ((5, 1, 8), 1)]
+)
+def test_bias_act_finds_the_bias_of_any_layout(host_ops: Any, shape: tuple[int, ...], dim: int) -> None:
+    """A pack within one channel, over successive channels, over channels' ends; with the bias on and off the grid."""
+    x = draw(shape).half()
+    for offset in [0, 1]:
+        b = draw((shape[dim] + offset,), seed=2).half()[offset:]
+        y = bias_act_compiled(host_ops, x, b, "lrelu", dim=dim)
+        assert_all_close([y], [bias_act_reference(x.double(), b.double(), "lrelu", dim=dim)], 2e-3)
+
+
 def test_upfirdn2d_takes_many_planes(host_ops: Any) -> None:
     """More than the 64 of a block's last axis, and the 65535 of a grid's."""
     x, f = draw((70_000, 1, 1, 1)), setup_filter()

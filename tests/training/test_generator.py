@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,10 +8,11 @@ from PIL import Image
 from latentedit.checkpoints import load_generator_file
 from latentedit.errors import InputError
 from latentedit.networks import GeneratorConfig
-from latentedit.networks.discriminator import Discriminator, append_group_deviation
+from latentedit.networks.discriminator import Conv2dLayer, Discriminator, append_group_deviation
 from latentedit.training.augmentation import augment, cut_out, shift
 from latentedit.training.gan import Settings, Training, mix_styles
 from latentedit.training.generator import export_generator, small_config, train_generator
+from stylegan_ops import bias_act, setup_filter, upfirdn2d
 
 CONFIG = GeneratorConfig(8, (8, 8), z_dim=8, w_dim=8, num_mapping_layers=1)
 SETTINGS = Settings(batch=4, r1_interval=2, precision="fp32")
@@ -64,6 +66,55 @@ def test_a_training_goes_on_at_another_learning_rate(data, tmp_path):
         assert torch.equal(tensor, live[name]) or name.endswith("w_avg")
 
 
+@pytest.mark.parametrize("augment", ["ada", "none"])
+def test_a_training_goes_on_with_another_augmentation(augment, data, tmp_path):
+    train_generator([data], tmp_path / "run", 8, CONFIG, SETTINGS, quiet=True)
+    other = replace(SETTINGS, augment=augment, ada_start=0.5, ada_images=1000)
+    state = torch.load(train_generator([data], tmp_path / "run", 24, CONFIG, other, quiet=True), weights_only=True)
+    assert ("strength" in state) == (augment == "ada")
+    if augment == "ada":
+        assert abs(state["strength"]["p"] - 0.5) == pytest.approx(16 / 1000)
+
+
+@pytest.mark.parametrize("change", [{"augment": "ada", "ada_images": 100}, {"path_weight": 2.0, "path_interval": 2}])
+def test_a_killed_training_keeps_its_regularisers(change, data, tmp_path):
+    settings = replace(SETTINGS, **change)
+    whole = train_generator([data], tmp_path / "whole", 56, CONFIG, settings, snapshot_images=28, quiet=True)
+    train_generator([data], tmp_path / "cut", 28, CONFIG, settings, snapshot_images=28, quiet=True)
+    cut = train_generator([data], tmp_path / "cut", 56, CONFIG, settings, snapshot_images=28, quiet=True)
+    assert torch.equal(weights(whole), weights(cut))
+    first, last = (torch.load(path, weights_only=True) for path in (whole, cut))
+    assert first.get("strength") == last.get("strength")
+    assert torch.equal(first["path_length"], last["path_length"])
+    plain = train_generator([data], tmp_path / "plain", 56, CONFIG, SETTINGS, quiet=True)
+    assert not torch.equal(weights(whole), weights(plain))
+
+
+def test_the_first_states_still_go_on(data, tmp_path):
+    path = train_generator([data], tmp_path / "run", 8, CONFIG, SETTINGS, quiet=True)
+    state = torch.load(path, weights_only=True)
+    record = json.loads(state["record"])
+    for name in [name for name in record["settings"] if name.startswith(("augment", "ada", "path"))]:
+        del record["settings"][name]
+    del state["path_length"]
+    for name in ("generator_optimiser", "discriminator_optimiser"):
+        state[name]["param_groups"][0]["fused"] = None
+    torch.save(state | {"record": json.dumps(record)}, path)
+    state = torch.load(train_generator([data], tmp_path / "run", 12, CONFIG, SETTINGS, quiet=True), weights_only=True)
+    assert state["num_images"] == 12
+    assert state["generator_optimiser"]["param_groups"][0]["fused"]
+
+
+def test_path_lengths_stay_near_their_mean():
+    torch.manual_seed(0)
+    config = replace(CONFIG, use_noise=False)
+    training = Training(config, replace(SETTINGS, path_weight=2.0), torch.device("cpu"))
+    penalties = [training._regularise_paths()["paths"] for _ in range(200)]
+    assert min(penalties) >= 0
+    assert sum(penalties[-30:]) < 0.2 * sum(penalties[:30])  # the other sign drives them apart a thousandfold
+    assert training.path_length > 0
+
+
 def test_the_exported_file_is_the_averaged_generator(data, tmp_path):
     state = train_generator([data], tmp_path / "run", 8, CONFIG, SETTINGS, quiet=True)
     fingerprint = export_generator(state, tmp_path / "g.safetensors", "noise", "CC0 1.0")
@@ -95,6 +146,20 @@ def test_the_discriminator_can_be_differentiated_twice():
         if name.endswith("weight") and name != "b4.out.weight":
             assert parameter.grad is not None, name
             assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(("activation", "down", "k"), [("lrelu", 1, 3), ("lrelu", 2, 3), ("linear", 2, 1)])
+def test_a_layer_scales_behind_its_activation(activation, down, k):
+    torch.manual_seed(0)
+    layer = Conv2dLayer(3, 5, k, activation, down)
+    if layer.bias is not None:
+        layer.bias.data.normal_()
+    x = torch.randn(2, 3, 8, 8)
+    padded = upfirdn2d(x, setup_filter(), padding=(2, 2, 2, 2)) if down == 2 else x
+    edge = -1 if down == 2 and k == 1 else k // 2 if down == 1 else 0
+    y = torch.nn.functional.conv2d(padded, layer.weight * layer.weight_gain, padding=max(edge, 0))
+    y = y[:, :, 1::2, 1::2] if edge < 0 else y[:, :, ::down, ::down]
+    assert torch.allclose(layer(x, gain=0.7), bias_act(y, layer.bias, act=activation) * 0.7, atol=1e-5)
 
 
 def test_the_deviation_of_equal_images_is_zero():

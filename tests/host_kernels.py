@@ -15,7 +15,7 @@ import torch
 
 from stylegan_ops.build import CSRC
 
-FAKE_CUDA = Path(__file__).parent / "fake_cuda"
+FAKE_CUDA = Path(__file__).parent / "stylegan_ops" / "fake_cuda"
 TORCH = Path(torch.__file__).parent
 
 

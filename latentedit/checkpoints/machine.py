@@ -1,0 +1,246 @@
+"""The pickle machine in plain Python: it builds plain containers and inert `Call`s, and can do nothing else.
+
+Python's own machine is safe from foreign functions once `find_class` is, but not from files made
+to exhaust it: a tuple that unfolds to 2^60 values is a few hundred bytes, and takes for ever to be
+hashed as the key of a dictionary. Here keys are plain, numbers are short, lengths are held against
+the file, and what is copied out of the memo is counted.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import pickletools
+from collections.abc import Callable, Iterable
+from typing import IO, Any
+
+from latentedit.checkpoints.inert import Call, Name, Network
+from latentedit.errors import InputError, one_line
+
+ARGUMENTS = {  # opcodes that push what is written behind them
+    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
+    *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+}
+CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+CONTAINERS: dict[str, type] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
+IGNORED = ("PROTO", "FRAME")
+LONGEST_LINE = 2**16  # bytes of a name or a number written as text
+LARGEST_INTEGER = 2**127  # torch's magic number has ten bytes; text of a much larger one takes for ever
+MOST_COPIES = 16  # values that calls may copy, for each byte that was read
+EXHAUSTING = "refused: a damaged pickle, or one made to exhaust the memory"
+
+
+def run_pickle(
+    file: IO[bytes] | Bounded, find: Callable[[str], Any], find_persistent: Callable[[Any], Any] | None = None
+) -> Any:
+    """Return what one pickle holds, the file left behind its end.
+
+    `find` gives what a dotted name stands for, a `Name`, a type of `CLASSES` or a plain value, or
+    raises InputError; `find_persistent` what a persistent identity does, if the format has them.
+    """
+    try:
+        return Machine(file, find, find_persistent).run()
+    except (InputError, OSError):
+        raise
+    except Exception as error:  # what a damaged pickle asks for fails in a dozen ways
+        text = one_line(error) or "no detail"
+        raise InputError(
+            f"a damaged pickle, cut short or no pickle at all ({type(error).__name__}: {text:.80})"
+        ) from error
+
+
+class Machine:
+    """The stack, the marks on it and the memo of one pickle."""
+
+    def __init__(
+        self, file: IO[bytes] | Bounded, find: Callable[[str], Any], find_persistent: Callable[[Any], Any] | None
+    ):
+        self.find, self.find_persistent = find, find_persistent
+        self.file = file if isinstance(file, Bounded) else Bounded(file)
+        self.stack: list[Any] = []
+        self.marks: list[int] = []  # heights of the stack
+        self.memo: dict[int, Any] = {}
+        self.num_copied = 0
+
+    def run(self) -> Any:
+        """Carry out every opcode up to STOP."""
+        for opcode, argument, _ in pickletools.genops(self.file):  # type: ignore[arg-type]
+            if opcode.name == "STOP":
+                break
+            self._step(opcode.name, argument)
+        return self.stack.pop()
+
+    def _step(self, name: str, argument: Any) -> None:
+        if name in ARGUMENTS:
+            self.stack.append(_require_short(argument))
+        elif name in CONSTANTS:
+            self.stack.append(CONSTANTS[name])
+        elif name in CONTAINERS:
+            self.stack.append(CONTAINERS[name]())
+        elif name in ACTIONS:
+            ACTIONS[name](self, argument)
+        elif name == "PROTO" and argument > pickle.HIGHEST_PROTOCOL:
+            raise ValueError(f"protocol {argument}")
+        elif name not in IGNORED:
+            raise InputError(f"refused: its pickle uses the opcode {name}, which no checkpoint needs")
+
+    def _put(self, index: int | None) -> None:
+        self.memo[len(self.memo) if index is None else index] = self.stack[-1]
+
+    def _get(self, index: int) -> None:
+        self.stack.append(self.memo[index])
+
+    def _mark(self, _: None) -> None:
+        self.marks.append(len(self.stack))
+
+    def _take(self, count: int | None = None) -> list[Any]:
+        """Take the topmost values off the stack, by default those above the last mark."""
+        start = self.marks.pop() if count is None else len(self.stack) - count
+        if start < 0:
+            raise IndexError("the stack is empty")
+        values = self.stack[start:]
+        del self.stack[start:]
+        return values
+
+    def _push_tuple(self, count: int | None) -> None:
+        self.stack.append(tuple(self._take(count)))
+
+    def _extend(self, count: int | None) -> None:
+        """Put values into the list or the set below them."""
+        values, container = self._take(count), self.stack[-1]
+        if isinstance(container, set):
+            container.update(map(_require_key, values))
+        elif isinstance(container, list):
+            container.extend(values)
+        else:
+            raise TypeError("values for what is no list")
+
+    def _set_items(self, count: int | None) -> None:
+        """Put keys and values into the dictionary below them."""
+        values, container = self._take(count), self.stack[-1]
+        if not isinstance(container, dict):
+            raise TypeError("keys for what is no dictionary")
+        container.update(_pair_up(values))
+
+    def _name(self, name: str | None) -> None:
+        """Look a name up: its two halves are the argument, or lie on the stack."""
+        module, attribute = name.split(" ", 1) if name is not None else self._take(2)
+        if not (isinstance(module, str) and isinstance(attribute, str)):
+            raise TypeError("a name that is none")
+        self.stack.append(self.find(f"{module}.{attribute}"))
+
+    def _refuse_instance(self, name: str | None) -> None:
+        """Look the name up, which refuses all that is dangerous, and refuse the rest as well."""
+        if name is not None:
+            self._name(name)
+        raise InputError("refused: a pickle of the 1990s, which no tool of the field writes")
+
+    def _call(self, _: None) -> None:
+        """Write a call down; only a container is made."""
+        function, arguments = self._take(2)
+        if not isinstance(arguments, tuple):
+            raise TypeError("a call without arguments")
+        self._charge(arguments)
+        if not isinstance(function, type | Name):
+            raise TypeError("a call of what is no function")
+        self.stack.append(_construct(function, *arguments) if isinstance(function, type) else function(*arguments))
+
+    def _charge(self, arguments: Iterable[Any]) -> None:
+        """Count what a call may copy, as the same list can be passed to a million calls."""
+        sized = (list, tuple, dict, set, str, bytes, bytearray)
+        self.num_copied += sum(len(value) for value in arguments if isinstance(value, sized))
+        if self.num_copied > MOST_COPIES * self.file.tell():
+            raise InputError(EXHAUSTING)
+
+    def _build(self, _: None) -> None:
+        """Set the state of what a call made; a dictionary's attributes are left out."""
+        state = self.stack.pop()
+        match self.stack[-1]:
+            case Call() | Network() | Name() as made:
+                made.__setstate__(state)
+            case dict():
+                pass
+            case _:
+                raise TypeError("a state for what has none")
+
+    def _find_persistent(self, _: None) -> None:
+        if self.find_persistent is None:
+            raise ValueError("a persistent identity")
+        self.stack.append(self.find_persistent(self.stack.pop()))
+
+
+ACTIONS: dict[str, Callable[[Machine, Any], object]] = {
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), Machine._put),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), Machine._get),
+    **dict.fromkeys(("GLOBAL", "STACK_GLOBAL"), Machine._name),
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), Machine._call),
+    **dict.fromkeys(("INST", "OBJ"), Machine._refuse_instance),
+    **dict.fromkeys(("APPENDS", "ADDITEMS"), lambda machine, _: machine._extend(None)),
+    "APPEND": lambda machine, _: machine._extend(1),
+    "SETITEM": lambda machine, _: machine._set_items(2),
+    "SETITEMS": lambda machine, _: machine._set_items(None),
+    "MARK": Machine._mark,
+    "POP": lambda machine, _: machine._take(1),
+    "POP_MARK": lambda machine, _: machine._take(),
+    "TUPLE": lambda machine, _: machine._push_tuple(None),
+    "TUPLE1": lambda machine, _: machine._push_tuple(1),
+    "TUPLE2": lambda machine, _: machine._push_tuple(2),
+    "TUPLE3": lambda machine, _: machine._push_tuple(3),
+    "LIST": lambda machine, _: machine.stack.append(machine._take()),
+    "DICT": lambda machine, _: machine.stack.append(_pair_up(machine._take())),
+    "BUILD": Machine._build,
+    "BINPERSID": Machine._find_persistent,
+}
+
+
+class Bounded:
+    """A file whose reads take no more memory than it has bytes left, whatever lengths it states."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, start = file, file.tell()
+        self.size = file.seek(0, io.SEEK_END)
+        file.seek(start)
+
+    def tell(self) -> int:
+        """Say how many bytes lie before the next."""
+        return self.file.tell()
+
+    def read(self, count: int) -> bytes:
+        return self.file.read(count if count < LONGEST_LINE else min(count, self.size - self.file.tell()))
+
+    def readline(self) -> bytes:
+        return self.file.readline(LONGEST_LINE)
+
+
+def _require_short(value: Any) -> Any:
+    """Return a value as it is, but no integer that Python can hardly print."""
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise InputError("refused: an integer in it has more digits than any checkpoint needs")
+    return value
+
+
+def _require_key(key: Any) -> Any:
+    """Return a key that is hashed at once, as tuples within tuples are not."""
+    if isinstance(key, tuple):
+        raise InputError("refused: a key in it is a tuple, which no checkpoint needs")
+    return key
+
+
+def _pair_up(values: list[Any]) -> dict[Any, Any]:
+    """Make a dictionary of keys and values that take turns."""
+    return {_require_key(key): value for key, value in zip(values[::2], values[1::2], strict=True)}
+
+
+def _construct(kind: type, *arguments: Any) -> Any:
+    """Make a container, empty or with what is in another, or a `Network`."""
+    match arguments:
+        case ():
+            return kind()
+        case (list() | tuple() | set() | dict() as source,) if issubclass(kind, set):
+            return {_require_key(key) for key in source}
+        case (dict() as source,) if issubclass(kind, dict):
+            return dict(source)
+        case (list() | tuple() as source,) if issubclass(kind, dict):
+            return {_require_key(key): value for key, value in source}
+    raise TypeError("a container of what cannot be in it")

@@ -1,0 +1,116 @@
+"""Weights that still lie in their file: each is read when it is wanted, straight into memory of its own."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+import os
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from latentedit.errors import InputError
+
+SLACK = 2**20  # bytes that tensors of one storage may share, such as low-pass filters
+
+
+class WeightFile:
+    """An open file, closed when nothing refers to it any more.
+
+    It gives out about as many bytes as it has, for a few of them can name the same weights a thousand times.
+    """
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, descriptor)
+        self.stream = os.fdopen(descriptor, "rb", closefd=False)
+        self.size = os.fstat(descriptor).st_size
+        self.allowance = 2 * self.size + SLACK
+
+    def read(self, start: int, length: int) -> Tensor:
+        """Read bytes: -> [length] uint8. Raises InputError where the file has fewer."""
+        self.allowance -= length
+        if not 0 <= start <= start + length <= self.size:
+            raise InputError("damaged or cut short: weights in it lie beyond its end, fetch it again")
+        if self.allowance < 0:
+            raise InputError("refused: its tensors claim the same bytes again and again")
+        content = torch.empty(length, dtype=torch.uint8)
+        self.stream.seek(start)
+        if self.stream.readinto(content.numpy().data) != length:
+            raise InputError("cut short while it was read: fetch it again")
+        return content
+
+
+class HeldBytes:
+    """Bytes in memory, read like a file's."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    @property
+    def span(self) -> Span:
+        """All of them."""
+        return Span(self, 0, len(self.content))
+
+    def read(self, start: int, length: int) -> Tensor:
+        """Copy some: -> [length] uint8."""
+        part = bytearray(self.content[start : start + length])
+        return torch.frombuffer(part, dtype=torch.uint8) if part else torch.empty(0, dtype=torch.uint8)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of bytes that has not been read yet."""
+
+    file: WeightFile | HeldBytes
+    start: int
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def read(self, start: int, length: int) -> Tensor:
+        """Read a part of it: -> [length] uint8."""
+        part = self.cut(start, length)
+        return self.file.read(part.start, length)
+
+    def cut(self, start: int, length: int) -> Span:
+        """Return a part of it."""
+        if not 0 <= start <= start + length <= self.length:
+            raise InputError("damaged: a tensor in it does not fit its storage")
+        return Span(self.file, self.start + start, length)
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor that has not been read yet: a shape laid over numbers of one kind."""
+
+    numbers: Span
+    dtype: torch.dtype
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    @classmethod
+    def lay_out(cls, numbers: Span, dtype: torch.dtype, size: Sequence[int]) -> Self:
+        """Describe a tensor whose numbers lie in the order of its axes."""
+        stride = list(itertools.accumulate(reversed(size[1:]), operator.mul, initial=1))[::-1]
+        return cls(numbers, dtype, 0, tuple(size), tuple(stride[: len(size)]))
+
+    def read(self) -> Tensor:
+        """Read the tensor and no more of its storage than it covers: -> [*size]."""
+        try:
+            steps = [(n - 1) * step for n, step in zip(self.size, self.stride, strict=True)]
+            extent = 1 + sum(steps) if min(self.size, default=1) > 0 else 0
+            width = self.dtype.itemsize
+            flat = self.numbers.read(self.offset * width, extent * width).view(self.dtype)
+            return flat.as_strided(self.size, self.stride)
+        except InputError:
+            raise
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise InputError("damaged: a tensor in it does not fit its storage") from error
