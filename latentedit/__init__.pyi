@@ -6,9 +6,17 @@ from .checkpoints import load_generator as load_generator
 from .checkpoints import save_generator as save_generator
 from .direction import Direction as Direction
 from .direction import cosine as cosine
+from .discovery import Schedule as Schedule
 from .discovery import calibrate as calibrate
 from .discovery import discover as discover
 from .discovery import discover_by_gradient as discover_by_gradient
+from .discovery import factorize as factorize
+from .discovery import find_components as find_components
+from .discovery import hold_scores as hold_scores
+from .discovery import keep_identity as keep_identity
+from .discovery import learn_direction as learn_direction
+from .discovery import rank_channels as rank_channels
+from .discovery import stay_near as stay_near
 from .editing import Sweep as Sweep
 from .editing import convert_alpha as convert_alpha
 from .editing import edit as edit
@@ -19,6 +27,7 @@ from .evaluation import measure_effects as measure_effects
 from .evaluation import rate_population as rate_population
 from .latents import load_latents as load_latents
 from .latents import load_styles as load_styles
+from .latents import mix_styles as mix_styles
 from .latents import sample as sample
 from .latents import sample_z as sample_z
 from .latents import save_latents as save_latents
@@ -34,8 +43,10 @@ from .predictors import load_scorer as load_scorer
 from .ranges import parse_layers as parse_layers
 from .ranges import parse_seeds as parse_seeds
 from .rendering import image_grid as image_grid
+from .rendering import oval as oval
 from .rendering import render as render
 from .rendering import render_styles as render_styles
 from .rendering import to_pil as to_pil
 from .scoring import Scorer as Scorer
 from .scoring import score as score
+from .scoring import score_faces as score_faces

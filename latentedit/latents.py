@@ -63,6 +63,20 @@ def to_ws(
     return torch.cat(rows).reshape(*z.shape[:-1], generator.config.num_ws, -1)
 
 
+def mix_styles(ws: Tensor, seed: int = 0) -> Tensor:
+    """Swap each face's rows from a random layer on for another face's: ws [N, num_ws, w_dim] -> same, in W+.
+
+    Training mixes styles so, which makes these the W+ that a generator knows (Karras et al. 2019).
+    """
+    if ws.shape[1] < 2:
+        raise InputError(f"ws of shape {list(ws.shape)}: styles of one layer can't be mixed, stay in W")
+    random = torch.Generator().manual_seed(seed)
+    others = ws[torch.randperm(len(ws), generator=random)]
+    crossover = torch.randint(1, ws.shape[1], (len(ws), 1, 1), generator=random)
+    first = torch.arange(ws.shape[1])[:, None] < crossover
+    return torch.where(first.to(ws.device), ws, others)
+
+
 @torch.no_grad()
 def to_styles(generator: Generator, ws: Tensor) -> Tensor:
     """Put ws through every layer's affine: [..., num_ws, w_dim] -> styles [..., num_styles], StyleSpace's latents.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.errors import InputError
+from latentedit.networks import Generator
+from latentedit.rendering import RENDERINGS, render
 
 
 class Scorer(Protocol):
@@ -38,3 +41,27 @@ def score(scorer: Scorer, images: Tensor, chunk: int = 32, quiet: bool = True) -
     starts = tqdm(range(0, len(flat), chunk), desc=f"scoring {scorer.name}", disable=quiet)
     scores = torch.cat([scorer(flat[i : i + chunk]) for i in starts])
     return scores.reshape(images.shape[:-3])
+
+
+@torch.no_grad()
+def score_faces(
+    generator: Generator,
+    scorer: Scorer,
+    ws: Tensor,
+    renderings: Sequence[str] = ("square",),
+    chunk: int = 32,
+    quiet: bool = True,
+) -> Tensor:
+    """Render and score latents in bounded memory: ws [N, num_ws, w_dim] -> [N, len(renderings)].
+
+    The scorer sees the whole image (`square`), the face in an ellipse on white (`oval`), or each in turn.
+    """
+    for name in renderings:
+        if name not in RENDERINGS:
+            raise InputError(f"rendering {name!r} is not known: choose one of {', '.join(RENDERINGS)}")
+    bar = tqdm(range(0, len(ws), chunk), desc=f"scoring {scorer.name}", unit="chunk", disable=quiet)
+    rows = []
+    for i in bar:
+        images = render(generator, ws[i : i + chunk])
+        rows.append(torch.stack([scorer(RENDERINGS[name](images)) for name in renderings], dim=1))
+    return torch.cat(rows)

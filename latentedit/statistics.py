@@ -1,4 +1,4 @@
-"""How well predictions rank: Spearman's correlation with bootstrap intervals."""
+"""How well predictions rank and separate: correlations and shares with their intervals."""
 
 from __future__ import annotations
 
@@ -23,3 +23,18 @@ def bootstrap_spearman(a: Floats, b: Floats, seed: int, num_resamples: int = 100
     rows = np.random.default_rng(seed).integers(len(a), size=(num_resamples, len(a)))
     low, high = np.nanpercentile(spearman(a[rows], b[rows]), [2.5, 97.5])
     return float(low), float(high)
+
+
+def kendall(a: Floats, b: Floats) -> float:
+    """Compute Kendall's tau-b, the excess of pairs in the same order over pairs in opposite order: [N], [N] -> tau."""
+    from scipy.stats import kendalltau
+
+    return float(kendalltau(a, b).statistic)
+
+
+def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+    """Compute Wilson's 95 % interval of a share of hits: -> low, high."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, count).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)

@@ -6,6 +6,7 @@ from latentedit.errors import InputError
 from latentedit.latents import (
     load_latents,
     load_styles,
+    mix_styles,
     read_latents,
     sample,
     sample_z,
@@ -172,3 +173,18 @@ def test_styles_that_do_not_fit_are_refused(tiny_generator, tmp_path, styles):
     np.savez(tmp_path / "s.npz", styles=styles)
     with pytest.raises(InputError, match=r"s\.npz: holds styles of .* needs finite ones of \[N, 64\]"):
         load_styles(tmp_path / "s.npz", tiny_generator)
+
+
+def test_mixed_styles_come_from_two_faces(tiny_generator):
+    ws = sample(tiny_generator, range(40))
+    mixed = mix_styles(ws, seed=1)
+    assert torch.equal(mixed[:, 0], ws[:, 0])
+    crossed = 0
+    for face, own in zip(mixed, ws, strict=True):
+        change = [not torch.equal(row, own[0]) for row in face]
+        assert change == sorted(change)
+        crossed += any(change)
+        assert any(torch.equal(face[-1], other[0]) for other in ws)
+    assert crossed > 30
+    with pytest.raises(InputError, match="one layer can't be mixed"):
+        mix_styles(ws[:, :1])

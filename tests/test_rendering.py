@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from latentedit.editing import sweep
 from latentedit.errors import InputError
 from latentedit.latents import sample, to_styles
 from latentedit.networks import CudaSynthesis
-from latentedit.rendering import heat_map, image_grid, render, render_styles, to_pil, to_pixels
+from latentedit.rendering import FACE_BOX, MARGIN, heat_map, image_grid, oval, render, render_styles, to_pil, to_pixels
 from stylegan_ops import build
 
 
@@ -139,6 +140,19 @@ def test_a_large_heat_map_has_room_for_its_labels():
     assert picture.width < 700
     bottom = np.asarray(picture)[-60:]
     assert (bottom < 200).any(axis=2).sum() > 1000
+
+
+def test_an_oval_keeps_the_face_and_whitens_the_rest():
+    images = torch.zeros(2, 3, 64, 48)
+    shown = oval(images)
+    assert shown.shape == images.shape
+    assert (shown[..., 32, 24] == 0).all()
+    assert (shown[..., [0, 0, -1, -1], [0, -1, 0, -1]] == 1).all()
+    assert torch.equal(shown, shown.flip(-1))
+    inside = (shown[0, 0] == 0).double().mean()
+    left, top, right, bottom = FACE_BOX
+    box = (right - left + 2 * MARGIN) * (bottom - top + 2 * MARGIN)
+    assert inside == pytest.approx(math.pi / 4 * box, rel=0.02)
 
 
 @pytest.mark.parametrize(("precision", "bound"), [("fp32", 1e-5), ("bf16", 1e-2)])

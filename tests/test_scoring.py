@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 
 from latentedit.errors import InputError
-from latentedit.scoring import Scorer, score
+from latentedit.latents import sample
+from latentedit.networks import Generator
+from latentedit.rendering import oval, render
+from latentedit.scoring import Scorer, score, score_faces
 
 
 class Brightness:
@@ -52,3 +55,13 @@ def test_progress_names_the_scorer(capsys: pytest.CaptureFixture[str]) -> None:
     scorer: Scorer = Brightness()
     score(scorer, torch.rand(2, 3, 8, 8), quiet=False)
     assert "scoring brightness" in capsys.readouterr().err
+
+
+def test_faces_are_scored_in_every_rendering_in_any_chunk(tiny_generator: Generator) -> None:
+    ws = sample(tiny_generator, range(5))
+    images = render(tiny_generator, ws)
+    scores = score_faces(tiny_generator, Brightness(), ws, ["oval", "square"], chunk=2)
+    wanted = torch.stack([Brightness()(oval(images)), Brightness()(images)], dim=1)
+    torch.testing.assert_close(scores, wanted, atol=1e-4, rtol=0)
+    with pytest.raises(InputError, match="rendering 'round' is not known: choose one of square, oval"):
+        score_faces(tiny_generator, Brightness(), ws, ["round"])

@@ -13,14 +13,28 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from latentedit.cli import apply, bench, condition, convert, directions, doctor, inspect, models, score, sweep, train
+from latentedit.cli import (
+    apply,
+    bench,
+    condition,
+    convert,
+    directions,
+    discover,
+    doctor,
+    inspect,
+    models,
+    score,
+    sweep,
+    train,
+)
 from latentedit.downloads import switches
 from latentedit.errors import InputError, Notice, one_line
 
-COMMANDS = (apply, sweep, condition, score, inspect, convert, directions, models, train, bench, doctor)
+COMMANDS = (apply, sweep, discover, condition, score, inspect, convert, directions, models, train, bench, doctor)
 EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
+  latentedit discover --scorer omi:happy --name joy       a direction of your own
   latentedit condition w_sq --without smile --name cond_smile
   latentedit directions list
   latentedit models list                                  published checkpoints, downloaded when they are named

@@ -5,7 +5,9 @@ from sklearn.linear_model import LogisticRegression
 
 from latentedit.checkpoints import fingerprint
 from latentedit.discovery import METHODS, discover, discover_by_gradient
+from latentedit.discovery.examples import Examples
 from latentedit.discovery.gradient import average_gradient
+from latentedit.discovery.labels import label_scores
 from latentedit.discovery.logistic import fit_logistic
 from latentedit.errors import InputError
 
@@ -29,11 +31,9 @@ def test_a_direction_says_where_it_comes_from(tiny_generator, linear_world):
 
 def test_the_papers_tiled_copies_give_the_same_direction(linear_world):
     w, scores = linear_world.ws[:400, 0].double().numpy(), linear_world.scores[:400].double().numpy()
-    normal, _ = fit_logistic(w, scores, num_ws=6, seed=1)
-    held_out = np.random.default_rng(1).permutation(400) < 40
-    tiled = LogisticRegression(C=1, max_iter=4000, tol=1e-8).fit(
-        linear_world.ws[:400].flatten(1).double().numpy()[~held_out], (scores >= scores.mean())[~held_out]
-    )
+    labels = label_scores(scores, "mean")
+    normal = torch.from_numpy(fit_logistic(Examples(w, scores, labels, copies=6)).normal)
+    tiled = LogisticRegression(C=1, max_iter=4000, tol=1e-8).fit(np.tile(w, 6), labels.high)
     copies = torch.from_numpy(tiled.coef_).reshape(6, 16)
     for row in copies:
         assert torch.nn.functional.cosine_similarity(row, normal, dim=0) > 1 - 1e-6
@@ -45,12 +45,23 @@ def test_what_cannot_be_learned_from_is_refused(tiny_generator, linear_world):
         discover(tiny_generator, ws, scores, method="magic")
     with pytest.raises(InputError, match="no direction can be found"):
         discover(tiny_generator, ws, torch.ones(len(ws)))
-    with pytest.raises(InputError, match="N >= 20"):
+    with pytest.raises(InputError, match="at least 20 faces"):
         discover(tiny_generator, ws[:5], scores[:5])
     with pytest.raises(InputError, match="not finite"):
         discover(tiny_generator, ws, torch.where(torch.arange(len(ws)) == 3, torch.nan, scores))
     with pytest.raises(InputError, match="rows of some ws differ"):
         discover(tiny_generator, ws + torch.arange(6)[:, None], scores)
+    with pytest.raises(InputError, match="one score for each face"):
+        discover(tiny_generator, ws, scores[:-1])
+    with pytest.raises(InputError, match="space 'x' is not known: choose one of z, w, w\\+, s"):
+        discover(tiny_generator, ws, scores, space="x")
+    with pytest.raises(InputError, match="layers \\[6\\] in W: give some of 0-5"):
+        discover(tiny_generator, ws, scores, layers=(6,))
+    with pytest.raises(InputError, match="in Z: give \\[N, 12\\]"):
+        discover(tiny_generator, ws[:, 0], scores, space="z")
+    lonely = torch.zeros(100).index_fill(0, torch.tensor([3]), 1.0)
+    with pytest.raises(InputError, match="leave 89 low and 1 high faces"):
+        discover(tiny_generator, ws[:100], lonely)
 
 
 def test_the_average_gradient_is_that_of_the_score(tiny_generator, linear_world):
