@@ -127,11 +127,12 @@ def _ends_at_its_end(file: IO[bytes], size: int) -> bool:
 
 
 def _inspect_legacy(file: IO[bytes], size: int) -> None:
-    """Run the pickles in front: the magic number, the version, the machine, the content."""
+    """Run the pickles in front: the magic number, the version, the machine, the content, the storages' keys."""
     for _ in range(3):
         run_pickle(file, _find)
     if sum(storage.num_bytes for storage in _run(file).values()) > size:
         raise InputError("damaged: its storages have more numbers than the file has bytes")
+    run_pickle(file, _find)
 
 
 def _run(file: IO[bytes]) -> dict[str, Storage]:

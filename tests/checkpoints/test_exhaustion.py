@@ -133,6 +133,13 @@ def test_a_torch_file_that_exhausts(name: str, tmp_path: Path, little_memory: No
             load_archive(tmp_path / "bomb.pt")
 
 
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_list_of_storages_that_exhausts(name: str, tmp_path: Path, little_memory: None) -> None:
+    (tmp_path / "bomb.pt").write_bytes(LEGACY + pickle_of(b"}") + pickle_of(PLAIN[name]))
+    with pytest.raises(InputError, match=r"refused|damaged pickle"):
+        load_archive(tmp_path / "bomb.pt")
+
+
 def test_the_same_tensors_within_their_storage_are_read(tmp_path: Path) -> None:
     for content in (zip_of(tensor(2, b"K\x02\x85")), legacy_of(tensor(2, b"K\x02\x85"))):
         (tmp_path / "sound.pt").write_bytes(content)
