@@ -83,6 +83,8 @@ def test_equal_images_are_at_no_distance_and_offsets_at_theirs():
     images = torch.randn(2, 3, 16, 16)
     assert compare_pyramids(images, images) == 0
     assert compare_pyramids(images, images + 0.25).item() == pytest.approx(4 * 0.25, rel=1e-5)
+    checkers = 0.25 * (-1.0) ** (torch.arange(16) + torch.arange(16)[:, None])
+    assert compare_pyramids(images, images + checkers).item() == pytest.approx(0.25, rel=1e-5)
     critic = Discriminator(CONFIG)
     faces = torch.randn(2, 3, 8, 8, requires_grad=True)
     assert compare_features(critic, faces, faces.detach(), torch.float32) == 0
