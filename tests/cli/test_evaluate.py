@@ -28,7 +28,8 @@ def test_cards_are_printed_and_written(run, network, tmp_path):
         if row["edit"] == "up"
     }
     assert float(measures["alpha at 0.01 SD"]["value"]) > 0
-    assert Image.open(out / "curves.png").width > 1000
+    with Image.open(out / "curves.png") as picture:
+        assert picture.width > 1000
 
 
 def test_json_holds_the_cards(run, network, tmp_path):
