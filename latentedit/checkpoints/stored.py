@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,11 +40,11 @@ class WeightFile:
             raise InputError("damaged or cut short: weights in it lie beyond its end, fetch it again")
         if self.allowance < 0:
             raise InputError("refused: its tensors claim the same bytes again and again")
-        content = torch.empty(length, dtype=torch.uint8)
+        content = np.empty(length, np.uint8)  # in huge pages where the system lends them, which torch's are not
         self.stream.seek(start)
-        if self.stream.readinto(content.numpy().data) != length:
+        if self.stream.readinto(content.data) != length:
             raise InputError("cut short while it was read: fetch it again")
-        return content
+        return torch.from_numpy(content) if length else torch.empty(0, dtype=torch.uint8)
 
 
 class HeldBytes:
@@ -84,6 +85,10 @@ class Span:
         if not 0 <= start <= start + length <= self.length:
             raise InputError("damaged: a tensor in it does not fit its storage")
         return Span(self.file, self.start + start, length)
+
+
+class Text(Span):
+    """A stretch of text that has not been read yet, in UTF-8."""
 
 
 @dataclass(frozen=True)

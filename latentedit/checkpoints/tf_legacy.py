@@ -40,31 +40,44 @@ SETTINGS = {  # TensorFlow's keyword arguments: what stylegan2-ada-pytorch calls
     "mapping_nonlinearity": "activation",
 }
 W_AVG_BETA = 0.995  # where nothing is said
+STRIP = 16  # inputs of a kernel that are turned at a time
 
 
 def _keep(x: Tensor) -> Tensor:
     return x
 
 
+def _transpose(x: Tensor) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x.t().numpy()))
+
+
 def _order_axes(x: Tensor) -> Tensor:
-    """Turn a kernel [k, k, I, O] into [O, I, k, k], in two steps that keep to the cache."""
-    height, width, inputs, outputs = x.shape
-    return x.flatten(2).flatten(0, 1).t().contiguous().reshape(inputs, outputs, height, width).transpose(0, 1)
+    return _turn(x.numpy())
 
 
 def _flip(x: Tensor) -> Tensor:
-    return _order_axes(x.flip(0, 1))  # the up-sampling convolution there is a transposed one
+    return _turn(x.numpy()[::-1, ::-1])  # the up-sampling convolution there is a transposed one
+
+
+def _turn(kernel: np.ndarray) -> Tensor:
+    """Turn a kernel [k, k, I, O] into [O, I, k, k], a few inputs at a time, which the cache holds."""
+    height, width, inputs, outputs = kernel.shape
+    turned = np.empty((outputs, inputs, height, width), np.float32)
+    for start in range(0, inputs, STRIP):
+        strip = np.ascontiguousarray(kernel[:, :, start : start + STRIP].transpose(2, 3, 0, 1))
+        turned[:, start : start + STRIP] = strip.swapaxes(0, 1)
+    return torch.from_numpy(turned)
 
 
 # A layer's tensors: the name there, the name here, the change of the values.
 DENSE: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
-    "weight": ("weight", torch.t),
+    "weight": ("weight", _transpose),
     "bias": ("bias", _keep),
 }
 MODULATED: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
     "weight": ("weight", _order_axes),
     "bias": ("bias", _keep),
-    "mod_weight": ("affine.weight", torch.t),
+    "mod_weight": ("affine.weight", _transpose),
     "mod_bias": ("affine.bias", lambda x: x + 1),  # styles are 1 + x there
     "noise_strength": ("noise_strength", _keep),
 }
