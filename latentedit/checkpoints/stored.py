@@ -87,8 +87,15 @@ class Span:
         return Span(self.file, self.start + start, length)
 
 
-class Text(Span):
+@dataclass(frozen=True)
+class Text:
     """A stretch of text that has not been read yet, in UTF-8."""
+
+    span: Span
+
+    def read(self) -> str:
+        """Decode it; raises UnicodeError."""
+        return str(self.span.read(0, len(self.span)).numpy().data, "utf-8")
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,8 @@ NUMBERS = ("f4", "f8", "i4", "i8", "b1")  # little-endian, as every machine that
 def unpickle(path: Path, start: int = 0) -> object:
     """Return what a pickle holds: plain values and containers as they are, everything else as `Call`.
 
-    Long bytes, weights as a rule, come as a `Span` that is yet to be read. `start` skips the bytes
-    before the pickle, as numpy puts a header in front of some.
+    Long bytes, weights as a rule, come as a `Span` that is yet to be read, long texts as a `Text`.
+    `start` skips the bytes before the pickle, as numpy puts a header in front of some.
     """
     file = WeightFile(path)
     file.stream.seek(start)
@@ -64,7 +64,7 @@ def _find(name: str) -> object:
 
 
 class _Skimmed(Bounded):
-    """A file whose long bytes and texts are left where they are, as a `Span` each."""
+    """A file whose long bytes and texts are left where they are, as a `Span` or a `Text` each."""
 
     def __init__(self, file: WeightFile) -> None:
         super().__init__(file.stream)
@@ -77,7 +77,8 @@ class _Skimmed(Bounded):
             count = int.from_bytes(self.read(width), "little")
             if LARGE < count <= self.size - start:
                 self.file.seek(start + count)
-                return (Text if code in TEXTS else Span)(self.weights, start, count)
+                content = Span(self.weights, start, count)
+                return Text(content) if code in TEXTS else content
             self.file.seek(start - width)
         return read(self)
 
@@ -141,8 +142,7 @@ def _rebuild_bytes(value: object) -> bytes:
 def _encode(text: str | Text) -> bytes:
     """Return the bytes that Python 2 and protocol 2 spell as text."""
     try:
-        spelt = text if isinstance(text, str) else str(text.read(0, len(text)).numpy().data, "utf-8")
-        return spelt.encode("latin1")
+        return (text if isinstance(text, str) else text.read()).encode("latin1")
     except UnicodeError as error:
         raise InputError("damaged: bytes expected in it") from error
 
