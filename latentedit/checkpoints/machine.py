@@ -19,7 +19,7 @@ from latentedit.errors import InputError, one_line
 
 Reader = Callable[[Any], Any]  # of what stands behind an opcode
 OPCODES: dict[bytes, tuple[str, Reader | None]] = {
-    info.code.encode("latin1"): (info.name, info.arg and info.arg.reader) for info in pickletools.opcodes
+    info.code.encode("latin1"): (info.name, info.arg.reader if info.arg else None) for info in pickletools.opcodes
 }
 STOP = b"."
 ARGUMENTS = {  # opcodes that push what is written behind them
