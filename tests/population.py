@@ -59,10 +59,10 @@ def tiny() -> le.Generator:
     return generator.eval().requires_grad_(False)
 
 
-def sample(folder: Path, last: int | None = None, **settings) -> Population:
+def sample(folder: Path, scorer: Contrast | None = None, **settings) -> Population:
     """Sample the population that every test looks at."""
     settings = {"shard_size": SHARD_SIZE, "images": True, **settings}
-    return sample_population(tiny(), folder, SEEDS, 0.5, [Contrast(last)], **settings)
+    return sample_population(tiny(), folder, SEEDS, 0.5, [scorer or Contrast()], **settings)
 
 
 def sample_as_told(folder: Path, last: int | None, replaces: int | None, environment: Mapping[str, str]) -> None:
@@ -80,7 +80,7 @@ def sample_as_told(folder: Path, last: int | None, replaces: int | None, environ
 
     os.replace = replace
     try:
-        sample(folder, last)
+        sample(folder, Contrast(last))
     except le.InputError as error:
         (folder / "complaint").write_text(str(error))
         sys.exit(2)
@@ -104,4 +104,6 @@ def measure_memory(folder: Path, num: int) -> None:
 
 if __name__ == "__main__":  # under torchrun, where the second process dies once
     dies = os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
-    sample(Path(sys.argv[1]), 10 if dies else None)
+    scorer = Contrast(10 if dies else None)
+    sample(Path(sys.argv[1]), scorer)
+    Path(sys.argv[1], f"count{os.environ['RANK']}").write_text(str(scorer.count))

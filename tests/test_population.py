@@ -175,6 +175,9 @@ def test_torchrun_starts_a_killed_process_again(whole, tmp_path):
     assert done.returncode == 0, done.stderr.decode()
     assert b"Signal 9" in done.stderr or b"exitcode: -9" in done.stderr
     assert_same(le.load_population(tmp_path / "pop"), whole)
+    counts = [int((tmp_path / "pop" / f"count{rank}").read_text()) - 1 for rank in range(2)]  # one each to try
+    assert min(counts) > 0
+    assert sum(counts) <= len(SEEDS) - 2 * SHARD_SIZE  # the killed one had finished two shards
 
 
 def test_processes_that_would_make_different_faces_are_refused(monkeypatch, tmp_path):

@@ -14,9 +14,9 @@ from latentedit.ranges import LARGEST_SEED, parse_seeds
 from latentedit.vocabulary import PRECISIONS
 
 EXAMPLES = """\
-  latentedit sample --num 100000 --trunc 0.5 --score omi --out pop     latents, and all that omi rates
+  latentedit sample --num 100000 --trunc 0.5 --score omi --out pop     the latents, and all that omi rates
   latentedit sample --seeds 0-999 --score omi:happy,patches:happy --images --out pop
-  latentedit discover --latents pop --scorer omi:happy --name joy      found on what was sampled
+  latentedit discover --latents pop --scorer omi:happy --name joy      find it on what was sampled
 
 The same command goes on where a killed one stopped. On several processes, GPUs or hosts that share the folder:
 

@@ -116,10 +116,11 @@ def sample_population(
 
     An assessor among `scorers` gives a column for each of its attributes; `images` keeps the pictures
     too, in uint8. Shards of `shard_size` faces appear whole or not at all, and those that are there
-    are not made again: after a kill, the same call goes on. Under torchrun, on any number of hosts that see the
-    folder, processes share out what is missing. On a CPU a face has the same bits in any population
-    and however many processes and threads make it; on a GPU they depend on the faces of its batch,
-    whose bounds are fixed by its place among the seeds. Raises InputError if the folder holds another population.
+    are not made again: after a kill, the same call goes on. Under torchrun, on any number of hosts
+    that see the folder, processes share out what is missing. On a CPU a face has the same bits in any
+    population, from any number of processes and threads, where processors and compilers are alike; on
+    a GPU they depend on the faces of its batch, which its place among the seeds fixes. Raises
+    InputError if the folder holds another population.
     """
     recipe = Recipe(
         generator, Panel(scorers), truncation_psi, truncation_cutoff, class_index, noise_mode, precision, images
