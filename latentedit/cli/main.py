@@ -32,7 +32,19 @@ from latentedit.downloads import switches
 from latentedit.errors import InputError, Notice, one_line
 
 COMMANDS = (
-    *(apply, sweep, sample, discover, condition, score, inspect, convert, directions, models, train, bench, doctor),
+    apply,
+    sweep,
+    sample,
+    discover,
+    condition,
+    score,
+    inspect,
+    convert,
+    directions,
+    models,
+    train,
+    bench,
+    doctor,
 )
 EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores

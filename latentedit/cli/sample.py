@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     from latentedit.population.processes import take_gpu
 
     seeds = _choose_seeds(args)
-    take_gpu()
+    take_gpu(args.device)
     checkpoint = arguments.open_network(args)
     population = le.sample_population(
         checkpoint.generator,

@@ -50,6 +50,6 @@ def load_scorers(names: str, device: torch.device) -> list[Scorer | Assessor]:
             loaded.append(scorer)
         else:
             loaded.append(assessor := load_assessor(name))
-        assert isinstance(assessor, nn.Module)
-        assessor.to(device)
+        if device.type == "cuda" and isinstance(assessor, nn.Module):
+            assessor.to(device)  # elsewhere it stays on the CPU: it needs float64
     return loaded

@@ -69,7 +69,7 @@ def _hearing_of_deaths() -> Iterator[None]:
         raise InputError("another process has stopped: run it again, what is finished stays") from error
 
 
-def take_gpu() -> None:
-    """Make `cuda` mean a GPU of this process's own, as far as the host has enough."""
-    if "LOCAL_RANK" in os.environ and torch.cuda.is_available():
+def take_gpu(device: str) -> None:
+    """Make `auto` and `cuda` mean a GPU of this process's own, as far as the host has enough."""
+    if "LOCAL_RANK" in os.environ and device in ("auto", "cuda") and torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())

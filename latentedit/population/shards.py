@@ -16,6 +16,7 @@ from torch import Tensor
 from latentedit.errors import InputError, about
 from latentedit.files import replacing
 from latentedit.population.manifest import ARRAYS, Manifest
+from latentedit.population.manifest import NAME as MANIFEST
 
 Index = int | slice | list[int] | Tensor
 
@@ -92,8 +93,9 @@ class Shards:
 
     def sweep(self) -> None:
         """Remove what killed processes left half-written."""
-        for path in self.folder.glob(".*.npy.*.tmp"):
-            path.unlink(missing_ok=True)
+        for name in ("*.npy", MANIFEST):
+            for path in self.folder.glob(f".{name}.*.tmp"):
+                path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
