@@ -43,7 +43,7 @@ class Manifest:
     made: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        if self.shard_size < 1 or not 0 < self.num <= self.shard_size * MOST_SHARDS:
+        if not 0 < self.num <= self.shard_size * MOST_SHARDS:
             raise InputError(f"{self.num} faces in shards of {self.shard_size}: give at least 1 and fewer shards")
 
     def read_seeds(self) -> Tensor:
