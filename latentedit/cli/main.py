@@ -21,6 +21,7 @@ from latentedit.cli import (
     directions,
     discover,
     doctor,
+    evaluate,
     inspect,
     models,
     sample,
@@ -37,6 +38,7 @@ COMMANDS = (
     sample,
     discover,
     condition,
+    evaluate,
     score,
     inspect,
     convert,
@@ -52,6 +54,7 @@ EXAMPLES = """examples:
   latentedit sample --num 100000 --out pop                latents and scores, gone on with after a kill
   latentedit discover --scorer omi:happy --name joy       a direction of your own
   latentedit condition w_sq --without smile --name cond_smile
+  latentedit evaluate w_sq cond_smile                     what each does, and what else at equal effect
   latentedit directions list
   latentedit models list                                  published checkpoints, downloaded when they are named
 """
