@@ -53,11 +53,18 @@ def joined() -> Iterator[Processes]:
         yield Processes()
     else:
         with _hearing_of_deaths():
-            dist.init_process_group("gloo", timeout=LONGEST_WAIT)
+            _init_process_group()
         try:
             yield Processes(dist.get_rank(), dist.get_world_size())
         finally:
             dist.destroy_process_group()
+
+
+def _init_process_group() -> None:
+    """Find the others through torchrun's store, which still holds where those of an attempt that failed were."""
+    store, rank, count = next(dist.rendezvous("env://", timeout=LONGEST_WAIT))
+    fresh = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    dist.init_process_group("gloo", store=fresh, rank=rank, world_size=count, timeout=LONGEST_WAIT)
 
 
 @contextmanager
