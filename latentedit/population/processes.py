@@ -62,8 +62,11 @@ def joined() -> Iterator[Processes]:
 
 def _init_process_group() -> None:
     """Find the others through torchrun's store, which still holds where those of an attempt that failed were."""
-    store, rank, count = next(dist.rendezvous("env://", timeout=LONGEST_WAIT))
-    fresh = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    from torch._C._distributed_c10d import PrefixStore  # a torch built without torch.distributed lacks both
+    from torch.distributed.rendezvous import rendezvous
+
+    store, rank, count = next(rendezvous("env://", timeout=LONGEST_WAIT))
+    fresh = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
     dist.init_process_group("gloo", store=fresh, rank=rank, world_size=count, timeout=LONGEST_WAIT)
 
 
