@@ -29,6 +29,7 @@ from latentedit.latents import sample
 from latentedit.library import SUFFIX, save_direction
 from latentedit.networks import Generator
 from latentedit.predictors import Assessor, AttributeScorer
+from latentedit.rendering import RENDERINGS
 from latentedit.scoring import score_faces
 from latentedit.statistics import wilson_interval
 
@@ -41,7 +42,7 @@ def build_collection(
 ) -> dict[str, Direction]:
     """Find, condition, measure and write every direction of the collection; return them by name.
 
-    `num_faces` is how many faces a logistic regression sees, seeds from 0 on.
+    `num_faces` is how many faces a direction is fitted to, seeds from 0 on, where it is no gradient.
     """
     collection = {name: _find(generator, assessor, name, num_faces, quiet) for name in FOUND}
     for name, (parent, conditions) in CONDITIONED.items():
@@ -55,20 +56,30 @@ def build_collection(
 def _find(generator: Generator, assessor: Assessor, name: str, num_faces: int, quiet: bool) -> Direction:
     """Find one direction by its recipe."""
     recipe = FOUND[name]
-    scorer = AttributeScorer(assessor, recipe.attribute)
-    if recipe.truncation_psi is None:
-        ws = sample(generator, range(NUM_GRADIENTS))
-        settings = {"seeds": f"0-{NUM_GRADIENTS - 1}", "truncation_psi": 1.0}
-        return discover_by_gradient(generator, ws, scorer, name, settings, quiet=quiet)
-    ws = sample(generator, range(num_faces), recipe.truncation_psi)
-    scores = score_faces(generator, scorer, ws, [recipe.rendering], quiet=quiet)[:, 0]
+    seeds = range(NUM_GRADIENTS if recipe.method == "gradient" else num_faces)
+    ws = sample(generator, seeds, recipe.truncation_psi)
+    scorer = RenderedScorer(AttributeScorer(assessor, recipe.attribute), recipe.rendering)
     settings = {
-        "seeds": f"0-{num_faces - 1}",
+        "seeds": f"0-{seeds.stop - 1}",
         "truncation_psi": recipe.truncation_psi,
         "scorer": scorer.name,
         "rendering": recipe.rendering,
     }
-    return discover(generator, ws, scores, name=name, provenance=settings)
+    if recipe.method == "gradient":
+        return discover_by_gradient(generator, ws, scorer, name, settings, quiet=quiet)
+    scores = score_faces(generator, scorer, ws, quiet=quiet)[:, 0]
+    return discover(generator, ws, scores, recipe.method, name, settings)
+
+
+class RenderedScorer:
+    """Score faces as they are shown, square or oval: [N, 3, H, W] in [-1, 1] -> [N]."""
+
+    def __init__(self, scorer: AttributeScorer, rendering: str) -> None:
+        self.scorer, self.rendering = scorer, RENDERINGS[rendering]
+        self.name, self.range = scorer.name, scorer.range
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.scorer(self.rendering(images))
 
 
 @dataclass(frozen=True)

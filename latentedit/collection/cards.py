@@ -91,12 +91,12 @@ def _origin(name: str, facts: Mapping[str, Any]) -> str:
     if name in CONDITIONED:
         return f"`{summarise(name)}`, by joint projection."
     recipe = FOUND[name]
-    if recipe.truncation_psi is None:
-        return f"The average gradient of `{recipe.attribute}` over {facts['num_faces']:,} faces."
+    if recipe.method == "gradient":
+        return f"The average gradient over {facts['num_faces']:,} faces, {summarise(name)}."
     low, high = facts["hold_out_interval"]
     return (
-        f"Logistic regression on {facts['num_faces']:,} faces, {summarise(name)}, at psi {recipe.truncation_psi:g}; "
-        f"hold-out accuracy {facts['hold_out_accuracy']:.1%} [{low:.1%}, {high:.1%}]."
+        f"Method `{recipe.method}` on {facts['num_faces']:,} faces, {summarise(name)}, "
+        f"at psi {recipe.truncation_psi:g}; hold-out accuracy {facts['hold_out_accuracy']:.1%} [{low:.1%}, {high:.1%}]."
     )
 
 

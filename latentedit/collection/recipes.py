@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PAPER_PSI = 0.5  # the memorability paper's directions: logistic regression on faces near the mean
+PAPER_PSI = 0.5  # the memorability paper's direction: logistic regression on faces near the mean
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The rating that a direction follows: fitted by logistic regression at a truncation, or else its mean gradient."""
+    """The rating that a direction follows, by its average gradient or fitted to faces at a truncation."""
 
     attribute: str
-    truncation_psi: float | None = None
+    method: str = "gradient"  # or one of latentedit.discovery's
+    truncation_psi: float = 1.0
     rendering: str = "square"  # of the faces that are rated
 
     @property
@@ -22,12 +23,13 @@ class Recipe:
 
 
 FOUND = {
-    "w_sq": Recipe("memorable", PAPER_PSI),
-    "w_ov": Recipe("memorable", PAPER_PSI, "oval"),
+    "w_sq": Recipe("memorable"),
+    "w_ov": Recipe("memorable", rendering="oval"),
+    "w_sq_logistic": Recipe("memorable", "logistic", PAPER_PSI),
     "smile": Recipe("happy"),
     "age": Recipe("age"),
     "gender": Recipe("gender"),
-    "typical": Recipe("typical", 1.0),
+    "typical": Recipe("typical", "pls"),
     "attractive": Recipe("attractive"),
     "trustworthy": Recipe("trustworthy"),
 }

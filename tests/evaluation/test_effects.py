@@ -61,9 +61,9 @@ def test_a_collection_is_found_conditioned_measured_and_indexed(tiny_generator, 
         assert torch.equal(stored.vector, direction.vector)
         assert stored.generator == index["generator"]
         assert stored.provenance["effects"]["shift_in_sd"].keys() == set(SHOWN)
-    found = collection["w_sq"].provenance
+    found = collection["w_sq_logistic"].provenance
     assert (found["scorer"], found["seeds"], found["truncation_psi"]) == ("brightness:memorable", "0-299", 0.5)
-    assert collection["w_sq"].provenance["effects"]["shift_in_sd"]["memorable"]["+3 sigma"] > 0.5
+    assert collection["w_sq"].provenance["effects"]["shift_in_sd"]["memorable"]["+3 sigma"] > 0.3
     for name, (_, conditions) in CONDITIONED.items():
         for condition in conditions:
             assert abs(cosine(collection[name], collection[condition])) < 1e-6
