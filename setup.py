@@ -17,6 +17,7 @@ TEST = [
     "types-tqdm",
 ]
 PLOTS = ["matplotlib"]
+FACES = ["onnxruntime"]
 
 setup(
     name="latentedit",
@@ -47,6 +48,6 @@ setup(
         "filelock",
         "tqdm",
     ],
-    extras_require={"plots": PLOTS, "test": TEST + PLOTS, "fuzz": ["atheris"]},
+    extras_require={"plots": PLOTS, "faces": FACES, "test": TEST + PLOTS + FACES, "fuzz": ["atheris"]},
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )
