@@ -23,6 +23,7 @@ from latentedit.cli import (
     discover,
     doctor,
     inspect,
+    invert,
     models,
     score,
     sweep,
@@ -31,7 +32,22 @@ from latentedit.cli import (
 from latentedit.downloads import switches
 from latentedit.errors import InputError, Notice, one_line
 
-COMMANDS = (align, apply, sweep, discover, condition, score, inspect, convert, directions, models, train, bench, doctor)
+COMMANDS = (
+    apply,
+    sweep,
+    align,
+    invert,
+    discover,
+    condition,
+    score,
+    inspect,
+    convert,
+    directions,
+    models,
+    train,
+    bench,
+    doctor,
+)
 EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7

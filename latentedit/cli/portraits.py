@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from latentedit.inversion.portraits import Portrait
 
 
-def add_alignment(parser: argparse.ArgumentParser) -> None:
+def add_alignment(parser: argparse._ActionsContainer) -> None:
     """Add how the face in a photograph is found."""
     parser.add_argument(
         "--face", type=arguments.parse_count, metavar="N", help="which face of a photograph, 1 is the largest (default)"

@@ -43,12 +43,14 @@ class Alignment:
 
     def to_photograph(self, points: Tensor) -> Tensor:
         """Carry points of the crop, (u, v) in [0, 1]^2, to the photograph: [..., 2] -> pixels [..., 2]."""
-        return points.double() @ self.axes.t() + torch.tensor(self.origin, dtype=torch.float64)
+        moved: Tensor = points.double() @ self.axes.t() + torch.tensor(self.origin, dtype=torch.float64)
+        return moved
 
     def to_crop(self, points: Tensor) -> Tensor:
         """Carry pixels of the photograph to the crop, the inverse of `to_photograph`: [..., 2] -> (u, v) [..., 2]."""
         offsets = points.double() - torch.tensor(self.origin, dtype=torch.float64)
-        return torch.linalg.solve(self.axes, offsets[..., None])[..., 0]
+        places: Tensor = torch.linalg.solve(self.axes, offsets[..., None])[..., 0]
+        return places
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, fit for JSON."""
