@@ -65,7 +65,7 @@ def _open_detector(path: Path) -> Detector:
         raise InputError("finding faces needs onnxruntime: pip install 'latentedit[faces]', or --landmarks") from None
     if not path.is_file():
         require_regular(path)
-        raise InputError(f"{path} does not exist: name YuNet's .onnx file, or leave it out to download it")
+        raise InputError(f"{path} is no file: name YuNet's .onnx, or leave it out to download it")
     if path.stat().st_size > LARGEST_MODEL:
         raise InputError(f"{path} has more than {LARGEST_MODEL >> 20} MiB: YuNet's .onnx has 0.3")
     options = onnxruntime.SessionOptions()

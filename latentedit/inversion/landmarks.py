@@ -24,8 +24,9 @@ def read_landmarks(path: Path, photographs: list[Path]) -> list[Tensor]:
     anything else.
     """
     with about(path):
+        text = read_small(path)
         try:
-            content = json.loads(read_small(path))
+            content = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise InputError(f"no JSON: {FORMS}") from error
         if not isinstance(content, dict):

@@ -12,14 +12,14 @@ from latentedit.inversion.coordinates import Coordinates, measure_population
 from latentedit.inversion.noise import colouring, normalise, own_noise
 from latentedit.inversion.projection import ProjectionSettings, choose_start, learning_rate, project
 
-QUICK = ProjectionSettings(num_steps=40, candidates=8, snapshot=10, patience=40)
+QUICK = ProjectionSettings(num_steps=30, candidates=8, snapshot=10, patience=40)
 
 
 @pytest.fixture(scope="module")
 def faces(tiny_generator):
     """Faces whose ws are not among the candidates: ws and images."""
-    ws = le.sample(tiny_generator, range(100, 103), 0.7)
-    return ws, le.render(tiny_generator, ws)
+    ws = le.sample(tiny_generator, range(100, 102), 0.7)
+    return ws, tiny_generator.synthesis(ws)
 
 
 @pytest.fixture(scope="module")
@@ -30,30 +30,31 @@ def found(tiny_generator, faces):
 
 
 def error(generator, latents, images):
-    draw = le.render if latents.ndim == 3 else le.render_styles
-    return float((draw(generator, latents) - images).square().mean())
+    draw = generator.synthesis if latents.ndim == 3 else generator.synthesis.render_styles
+    return float((draw(latents) - images).square().mean())
 
 
 @pytest.mark.parametrize("space", ["w", "w+", "s"])
 def test_a_known_face_is_found(space, found, tiny_generator, faces):
     start = choose_start(tiny_generator, faces[1], QUICK)
-    assert error(tiny_generator, found[space].latents, faces[1]) < 0.1 * error(tiny_generator, start, faces[1])
+    assert error(tiny_generator, found[space].latents, faces[1]) < 0.35 * error(tiny_generator, start, faces[1])
 
 
 def test_each_space_has_its_shape(found):
     assert torch.equal(found["w"].latents, found["w"].latents[:, :1].expand(-1, 6, -1))
-    assert found["w+"].latents.shape == (3, 6, 16)
+    assert found["w+"].latents.shape == (2, 6, 16)
     assert found["w+"].latents.std(dim=1).max() > 1e-3
-    assert found["s"].latents.shape == (3, 64)
+    assert found["s"].latents.shape == (2, 64)
 
 
-def test_more_freedom_fits_better(found, tiny_generator):
-    photograph = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(3)) * 2 - 1
+def test_a_face_of_mixed_styles_is_found_in_w_plus_alone(tiny_generator):
+    first, second = le.sample(tiny_generator, [100, 101], 0.7)
+    photograph = tiny_generator.synthesis(torch.cat([first[:3], second[3:]])[None])
     losses = [
         min(project(tiny_generator, photograph, dataclasses.replace(QUICK, space=space)).losses)
         for space in ("w", "w+")
     ]
-    assert losses[1] < 0.95 * losses[0]
+    assert losses[1] < 0.7 * losses[0]
 
 
 def test_a_photograph_is_projected_alike_in_any_batch(found, tiny_generator, faces):
@@ -79,7 +80,7 @@ def test_an_interrupted_projection_ends_in_the_same_bits(tiny_generator, faces, 
     step, count = projection._step, iter(range(1000))
 
     def interrupt(*args):
-        if next(count) == 27:
+        if next(count) == 25:
             raise KeyboardInterrupt
         return step(*args)
 
@@ -88,7 +89,7 @@ def test_an_interrupted_projection_ends_in_the_same_bits(tiny_generator, faces, 
         project(tiny_generator, faces[1], QUICK, folder=tmp_path / "new")
     (state,) = (tmp_path / "new").iterdir()
     resumed = project(tiny_generator, faces[1], QUICK, folder=tmp_path / "new")
-    assert next(count) == 28 + 20  # 27 and the broken one, then those after the snapshot at 20
+    assert next(count) == 26 + 10  # 25 and the broken one, then those after the snapshot at 20
     assert torch.equal(resumed.latents, found["w+"].latents)
     assert torch.equal(resumed.frames, found["w+"].frames)
     assert resumed.losses == found["w+"].losses
@@ -114,7 +115,9 @@ def test_penalties_draw_to_the_population_and_rows_together(tiny_generator):
     photograph = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(3)) * 2 - 1
     population = measure_population(tiny_generator)
     free, near, level = (
-        project(tiny_generator, photograph, dataclasses.replace(QUICK, population_weight=p, delta_weight=d)).latents
+        project(
+            tiny_generator, photograph, dataclasses.replace(QUICK, num_steps=20, population_weight=p, delta_weight=d)
+        ).latents
         for p, d in [(0, 0), (1.0, 0), (0, 1.0)]
     )
     assert population.distance(near) < 0.7 * population.distance(free)
@@ -163,7 +166,7 @@ def test_noise_takes_part_and_stays_white(tiny_generator, faces, monkeypatch):
     kept = {}
     monkeypatch.setattr(projection, "normalise", lambda maps: normalise(maps) or kept.update(maps))
     project(tiny_generator, faces[1].flip(3), dataclasses.replace(QUICK, num_steps=15))
-    kept, before = {name: noise.detach() for name, noise in kept.items()}, own_noise(tiny_generator, 3)
+    kept, before = {name: noise.detach() for name, noise in kept.items()}, own_noise(tiny_generator, 2)
     moved = [(kept[name] - before[name]).abs().max() for name in before if "b16" in name]
     assert min(moved) > 0.05
     assert float(colouring(kept)) < 2 * float(colouring(before))
