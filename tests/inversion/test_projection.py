@@ -11,6 +11,8 @@ from latentedit.inversion import projection
 from latentedit.inversion.coordinates import Coordinates, measure_population
 from latentedit.inversion.noise import colouring, normalise, own_noise
 from latentedit.inversion.projection import ProjectionSettings, choose_start, learning_rate, project
+from latentedit.inversion.tuning import TuningSettings, apply_difference, tune
+from latentedit.networks import Generator, StyleGAN3Config
 
 QUICK = ProjectionSettings(num_steps=30, candidates=8, snapshot=10, patience=40)
 
@@ -177,3 +179,16 @@ def test_photographs_of_another_size_are_refused(tiny_generator):
         project(tiny_generator, torch.zeros(1, 3, 8, 8))
     with pytest.raises(InputError, match="space 'z'"):
         project(tiny_generator, torch.zeros(1, 3, 16, 16), ProjectionSettings(space="z"))
+
+
+def test_a_stylegan3_is_projected_and_tuned_too():
+    torch.manual_seed(0)
+    config = StyleGAN3Config(16, (6, 5, 4), num_critical=1, z_dim=8, w_dim=8, num_mapping_layers=1)
+    generator = Generator(config).eval().requires_grad_(False)
+    photograph = generator.synthesis(le.sample(generator, [9]))
+    settings = dataclasses.replace(QUICK, num_steps=4, rampup=0.0)
+    found = project(generator, photograph, settings)
+    assert found.losses[-1] < found.losses[0]
+    settings = TuningSettings(num_steps=3, locality_weight=0.0, target_loss=0.0)
+    tuned = apply_difference(generator, tune(generator, found.latents, photograph, settings))
+    assert error(tuned, found.latents, photograph) < error(generator, found.latents, photograph)
