@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from latentedit.inversion.fidelity import Fidelity
+    from latentedit.evaluation.fidelity import Fidelity
     from latentedit.inversion.portraits import Portrait
     from latentedit.inversion.projection import Inversion
 
@@ -48,7 +48,7 @@ def add_parser(commands: arguments.Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Align, project, tune, write and print."""
-    from latentedit.inversion.fidelity import measure_fidelity
+    from latentedit.evaluation.fidelity import measure_fidelity
     from latentedit.inversion.portraits import stack_crops
     from latentedit.inversion.tuning import apply_difference
 

@@ -22,6 +22,7 @@ from latentedit.cli import (
     directions,
     discover,
     doctor,
+    evaluate,
     inspect,
     invert,
     models,
@@ -39,6 +40,7 @@ COMMANDS = (
     invert,
     discover,
     condition,
+    evaluate,
     score,
     inspect,
     convert,
@@ -53,6 +55,7 @@ EXAMPLES = """examples:
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
   latentedit discover --scorer omi:happy --name joy       a direction of your own
   latentedit condition w_sq --without smile --name cond_smile
+  latentedit evaluate w_sq cond_smile                     what each does, and what else at equal effect
   latentedit directions list
   latentedit models list                                  published checkpoints, downloaded when they are named
 """

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 import latentedit as le
+from latentedit.evaluation.fidelity import Fidelity, measure_fidelity
 from latentedit.inversion.encoding import load_encoder
-from latentedit.inversion.fidelity import Fidelity, measure_fidelity
 from latentedit.inversion.portraits import open_portraits, stack_crops
 from latentedit.inversion.projection import ProjectionSettings, choose_start, project
 from latentedit.inversion.resemblance import LOSS

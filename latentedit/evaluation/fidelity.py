@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from latentedit.evaluation.similarity import ms_ssim
 from latentedit.inversion.coordinates import measure_population
-from latentedit.inversion.resemblance import ms_ssim, squared_error
 from latentedit.networks import Generator
 from latentedit.rendering import render, render_styles
 
@@ -36,4 +36,5 @@ def measure_fidelity(
     is_ws = latents.ndim == 3
     images = (render if is_ws else render_styles)(generator, latents)
     distance = measure_population(generator, class_index).distance(latents) if is_ws else None
-    return Fidelity(images, squared_error(images, targets), ms_ssim(images, targets), distance)
+    squares = (images - targets).square().flatten(1).mean(dim=1)
+    return Fidelity(images, squares, ms_ssim(images, targets), distance)
