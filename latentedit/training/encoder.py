@@ -34,6 +34,7 @@ class EncoderSettings:
     num_steps: int = 2000
     batch: int = 8  # rendered faces a step, and as many photographs
     learning_rate: float = 0.001
+    channel_max: int = 256  # width of the widest blocks
     latent_weight: float = 0.1  # of the rendered faces' own coordinates
     population_weight: float = 0.001  # of the mean square of coordinates
     seed: int = 0
@@ -68,7 +69,7 @@ def _train(
 ) -> tuple[EncoderNetwork, dict[str, float]]:
     """Take all steps: -> the encoder and the mean losses of the last tenth."""
     population, ws = measure_population(generator), sample(generator, range(FACES))
-    encoder = _make(generator, population)
+    encoder = _make(generator, population, settings)
     optimiser = torch.optim.Adam(encoder.parameters(), settings.learning_rate, betas=(0.9, 0.99))
     history: list[dict[str, float]] = []
     for step in (bar := tqdm(range(settings.num_steps), desc="training the encoder", disable=quiet)):
@@ -91,12 +92,11 @@ def _decay(t: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * max(0.0, 2 * t - 1))
 
 
-def _make(generator: Generator, population: Population) -> EncoderNetwork:
+def _make(generator: Generator, population: Population, settings: EncoderSettings) -> EncoderNetwork:
     """Make an encoder whose output, at first nothing, is centred in the generator's population."""
     config = generator.config
-    encoder = EncoderNetwork(
-        EncoderConfig(min(config.img_resolution, LARGEST["img_resolution"]), config.num_ws, config.w_dim)
-    )
+    side = min(config.img_resolution, LARGEST["img_resolution"])
+    encoder = EncoderNetwork(EncoderConfig(side, config.num_ws, config.w_dim, channel_max=settings.channel_max))
     torch.nn.init.zeros_(encoder.out.weight)
     encoder.mean.copy_(population.mean)
     encoder.axes.copy_(population.axes)

@@ -24,7 +24,7 @@ from latentedit.inversion.encoding import load_encoder
 from latentedit.inversion.portraits import open_portraits, stack_crops
 from latentedit.inversion.projection import ProjectionSettings, choose_start, project
 from latentedit.inversion.resemblance import LOSS
-from latentedit.inversion.tuning import apply_difference, tune
+from latentedit.inversion.tuning import TuningSettings, apply_difference, tune
 from latentedit.photographs import list_images
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +68,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--limit", type=int, help="take only the first photographs")
     parser.add_argument("--steps", type=int, default=ProjectionSettings.num_steps)
+    parser.add_argument("--tune-steps", type=int, default=TuningSettings.num_steps)
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     return parser.parse_args()
 
@@ -88,15 +89,15 @@ def invert_all(
         found = project(generator, targets, chosen, ws[start], quiet=False)
         ws[name], losses[name] = found.latents, found.losses
     runs = {name: measure_fidelity(generator, ws[name], targets) for name in METHODS if name in ws}
-    return {**runs, "W+, tuned": tune_each(generator, ws["W+"], targets)}, losses
+    return {**runs, "W+, tuned": tune_each(generator, ws["W+"], targets, TuningSettings(args.tune_steps))}, losses
 
 
-def tune_each(generator: le.Generator, ws: Tensor, targets: Tensor) -> Fidelity:
+def tune_each(generator: le.Generator, ws: Tensor, targets: Tensor, settings: TuningSettings) -> Fidelity:
     """Tune the generator to each photograph alone."""
     parts = []
-    for i in range(len(ws)):
-        tuned = apply_difference(generator, tune(generator, ws[i : i + 1], targets[i : i + 1], quiet=False))
-        parts.append(measure_fidelity(tuned, ws[i : i + 1], targets[i : i + 1]))
+    for one, target in zip(ws[:, None], targets[:, None], strict=True):
+        tuned = apply_difference(generator, tune(generator, one, target, settings))
+        parts.append(measure_fidelity(tuned, one, target))
     images, l2, ssim = (torch.cat([getattr(part, name) for part in parts]) for name in ("images", "l2", "ms_ssim"))
     return Fidelity(images, l2, ssim, torch.cat([part.distance for part in parts if part.distance is not None]))
 
@@ -181,8 +182,8 @@ def describe(
     return f"""# How well photographs are inverted
 
 {len(paths)} photographs, found and aligned by YuNet, inverted with the generator `{args.network}` (fingerprint
-{fingerprint}) in at most {args.steps} steps. Mean over photographs, and its 95 % interval by bootstrap. Written by
-`{command}`;
+{fingerprint}) in {args.steps} steps at most, tuned in {args.tune_steps}. Mean over photographs, and its 95 %
+interval by bootstrap. Written by `{command}`;
 each photograph's figures: [inversion.csv](inversion.csv).
 
 {chr(10).join(table)}

@@ -9,11 +9,12 @@ from torch import nn
 import latentedit as le
 from latentedit.checkpoints.records import load_record, save_record
 from latentedit.errors import InputError
+from latentedit.inversion import encoding
 from latentedit.inversion.encoding import load_encoder, save_encoder
 from latentedit.networks.encoder import EncoderConfig, EncoderNetwork
 from latentedit.training.encoder import EncoderSettings, train_encoder
 
-QUICK = EncoderSettings(num_steps=25, batch=4, learning_rate=0.004)
+QUICK = EncoderSettings(num_steps=25, batch=4, learning_rate=0.004, channel_max=16)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,9 @@ def test_a_sheet_of_samples_lies_beside_it(trained):
 
 
 def test_the_same_command_trains_the_same_encoder(tiny_generator, data, tmp_path):
-    settings = EncoderSettings(num_steps=3, batch=2)
+    settings = EncoderSettings(num_steps=2, batch=2, channel_max=16)
     for name in ("a", "b"):
+        torch.rand(3)  # whatever was drawn before
         train_encoder(tiny_generator, [data], tmp_path / name, settings, quiet=True)
     states = [load_record(tmp_path / name / "encoder.safetensors")[0] for name in ("a", "b")]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
@@ -95,10 +97,21 @@ def test_damaged_files_are_refused(tiny_generator, trained, tmp_path, spoil, wor
     assert "e.safetensors" in str(caught.value)
 
 
-def test_a_generator_of_classes_is_refused(data, tmp_path):
-    from conftest import make_generator
+def test_no_memory_is_taken_for_what_a_file_only_claims(tiny_generator, trained, tmp_path, monkeypatch):
+    tensors, header = load_record(trained[0])
+    header["config"].update(num_ws=64, w_dim=4096)
+    save_record(tmp_path / "e.safetensors", tensors, header)
+    places = []
+    monkeypatch.setattr(
+        encoding, "EncoderNetwork", lambda config: places.append(torch.empty(0).device.type) or EncoderNetwork(config)
+    )
+    with pytest.raises(InputError, match="damaged"):
+        load_encoder(tmp_path / "e.safetensors", tiny_generator)
+    assert places == ["meta"]
 
-    conditional = make_generator(le.GeneratorConfig(8, (4, 4), z_dim=4, w_dim=4, c_dim=2, num_mapping_layers=1))
+
+def test_a_generator_of_classes_is_refused(data, tmp_path):
+    conditional = le.Generator(le.GeneratorConfig(8, (4, 4), z_dim=4, w_dim=4, c_dim=2, num_mapping_layers=1))
     with pytest.raises(InputError, match="without classes"):
         train_encoder(conditional, [data], tmp_path / "out", QUICK, quiet=True)
     assert not (tmp_path / "out").exists()
