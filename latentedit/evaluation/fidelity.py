@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from latentedit.evaluation.similarity import ms_ssim
-from latentedit.inversion.coordinates import measure_population
+from latentedit.inversion.coordinates import measure_axes
 from latentedit.networks import Generator
 from latentedit.rendering import render, render_styles
 
@@ -35,6 +35,6 @@ def measure_fidelity(
     """Render ws [N, num_ws, w_dim], or styles [N, num_styles], and hold them against photographs [N, 3, R, R]."""
     is_ws = latents.ndim == 3
     images = (render if is_ws else render_styles)(generator, latents)
-    distance = measure_population(generator, class_index).distance(latents) if is_ws else None
+    distance = measure_axes(generator, class_index).distance(latents) if is_ws else None
     squares = (images - targets).square().flatten(1).mean(dim=1)
     return Fidelity(images, squares, ms_ssim(images, targets), distance)

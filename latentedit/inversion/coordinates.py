@@ -17,7 +17,7 @@ FLOOR = 0.05  # of the root mean variance: less of it counts as this much
 
 
 @dataclass(frozen=True, eq=False)
-class Population:
+class PrincipalAxes:
     """W's mean [w_dim] and principal axes, each as long as its standard deviation: [w_dim, w_dim], columns."""
 
     mean: Tensor
@@ -40,7 +40,7 @@ class Population:
 
 
 @torch.no_grad()
-def measure_population(generator: Generator, class_index: int | None = None, samples: int = SAMPLES) -> Population:
+def measure_axes(generator: Generator, class_index: int | None = None, samples: int = SAMPLES) -> PrincipalAxes:
     """Measure W's mean and principal axes on random samples, the same every time."""
     w_avg = generator.mapping.w_avg
     z = torch.randn(samples, generator.config.z_dim, generator=torch.Generator().manual_seed(0)).to(w_avg.device)
@@ -49,7 +49,7 @@ def measure_population(generator: Generator, class_index: int | None = None, sam
     mean = w.mean(dim=0)
     _, lengths, axes = torch.linalg.svd((w - mean).double() / samples**0.5, full_matrices=False)
     deviations = lengths.clamp(min=FLOOR * float(lengths.square().mean().sqrt()))
-    return Population(mean, (axes.t() * deviations).to(w))
+    return PrincipalAxes(mean, (axes.t() * deviations).to(w))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +57,13 @@ class Coordinates:
     """How the unknowns x of a projection become latents and images."""
 
     generator: Generator
-    population: Population
+    population: PrincipalAxes
     space: ProjectionSpace
     style_mean: Tensor | None = None  # [num_styles], and their deviations
     style_scale: Tensor | None = None
 
     @classmethod
-    def of(cls, generator: Generator, population: Population, space: ProjectionSpace) -> Coordinates:
+    def of(cls, generator: Generator, population: PrincipalAxes, space: ProjectionSpace) -> Coordinates:
         """Choose coordinates for a space; in `s` each channel counts in its standard deviations."""
         if space not in PROJECTION_SPACES:
             raise InputError(f"space {space!r} is not known: choose one of {', '.join(PROJECTION_SPACES)}")

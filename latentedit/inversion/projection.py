@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from latentedit.checkpoints import fingerprint
 from latentedit.errors import InputError
-from latentedit.inversion.coordinates import Coordinates, measure_population
+from latentedit.inversion.coordinates import Coordinates, measure_axes
 from latentedit.inversion.noise import colouring, normalise, own_noise
 from latentedit.inversion.resemblance import compare, describe, shrink
 from latentedit.inversion.snapshots import Projection, load_snapshot, save_snapshot
@@ -79,7 +79,7 @@ def project(
     if targets.ndim != 4 or targets.shape[1:] != (3, side, side) or generator.config.img_channels != 3:
         raise InputError(f"photographs of shape {list(targets.shape)}: this generator needs [N, 3, {side}, {side}]")
     targets = targets.to(generator.mapping.w_avg.device)
-    population = measure_population(generator, class_index)
+    population = measure_axes(generator, class_index)
     coordinates = Coordinates.of(generator, population, settings.space)
     start = choose_start(generator, targets, settings, class_index) if start is None else start
     path = folder and folder / f".projection-{_digest(generator, targets, start, settings)}.safetensors"

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from latentedit.checkpoints import fingerprint
 from latentedit.errors import InputError
 from latentedit.files import staged
-from latentedit.inversion.coordinates import Population, measure_population
+from latentedit.inversion.coordinates import PrincipalAxes, measure_axes
 from latentedit.inversion.encoding import save_encoder
 from latentedit.inversion.resemblance import compare, describe, shrink
 from latentedit.latents import sample
@@ -68,7 +68,7 @@ def _train(
     generator: Generator, images: Tensor, settings: EncoderSettings, quiet: bool
 ) -> tuple[EncoderNetwork, dict[str, float]]:
     """Take all steps: -> the encoder and the mean losses of the last tenth."""
-    population, ws = measure_population(generator), sample(generator, range(FACES))
+    population, ws = measure_axes(generator), sample(generator, range(FACES))
     encoder = _make(generator, population, settings)
     optimiser = torch.optim.Adam(encoder.parameters(), settings.learning_rate, betas=(0.9, 0.99))
     history: list[dict[str, float]] = []
@@ -92,7 +92,7 @@ def _decay(t: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * max(0.0, 2 * t - 1))
 
 
-def _make(generator: Generator, population: Population, settings: EncoderSettings) -> EncoderNetwork:
+def _make(generator: Generator, population: PrincipalAxes, settings: EncoderSettings) -> EncoderNetwork:
     """Make an encoder whose output, at first nothing, is centred in the generator's population."""
     config = generator.config
     side = min(config.img_resolution, LARGEST["img_resolution"])
@@ -113,7 +113,7 @@ def _draw_ws(ws: Tensor, batch: int) -> Tensor:
 def _losses(
     generator: Generator,
     encoder: EncoderNetwork,
-    population: Population,
+    population: PrincipalAxes,
     ws: Tensor,
     images: Tensor,
     settings: EncoderSettings,

@@ -8,7 +8,7 @@ import torch
 import latentedit as le
 from latentedit.errors import InputError
 from latentedit.inversion import projection
-from latentedit.inversion.coordinates import Coordinates, measure_population
+from latentedit.inversion.coordinates import Coordinates, measure_axes
 from latentedit.inversion.noise import colouring, normalise, own_noise
 from latentedit.inversion.projection import ProjectionSettings, choose_start, learning_rate, project
 from latentedit.inversion.tuning import TuningSettings, apply_difference, tune
@@ -115,7 +115,7 @@ def test_it_stops_where_nothing_is_gained(tiny_generator, faces):
 
 def test_penalties_draw_to_the_population_and_rows_together(tiny_generator):
     photograph = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(3)) * 2 - 1
-    population = measure_population(tiny_generator)
+    population = measure_axes(tiny_generator)
     free, near, level = (
         project(
             tiny_generator, photograph, dataclasses.replace(QUICK, num_steps=20, population_weight=p, delta_weight=d)
@@ -133,7 +133,7 @@ def test_the_rate_ramps_up_and_down():
 
 
 def test_coordinates_make_samples_standard(tiny_generator):
-    population = measure_population(tiny_generator)
+    population = measure_axes(tiny_generator)
     ws = le.sample(tiny_generator, range(5000, 6000))
     x = population.to_coordinates(ws)[:, 0]
     variances = x.var(dim=0)
@@ -148,7 +148,7 @@ def test_coordinates_make_samples_standard(tiny_generator):
 @pytest.mark.parametrize("space", ["w", "w+", "s"])
 def test_coordinates_are_left_where_they_were_entered(space, tiny_generator):
     ws = le.sample(tiny_generator, [1, 2])
-    coordinates = Coordinates.of(tiny_generator, measure_population(tiny_generator), space)
+    coordinates = Coordinates.of(tiny_generator, measure_axes(tiny_generator), space)
     expected = le.to_styles(tiny_generator, ws) if space == "s" else ws
     assert torch.allclose(coordinates.to_latents(coordinates.start(ws)), expected, atol=1e-4)
 
