@@ -1,7 +1,6 @@
 """How well photographs are inverted: `python tests/bench/inversion.py` writes docs/inversion.md, its picture and .csv.
 
-Run it again after the bundled generator changes, with --encoder for the row of an encoder. About ten
-minutes of one core at 64 px with 24 photographs.
+Run it again after the bundled generator changes, with --encoder for the rows of an encoder.
 """
 
 from __future__ import annotations
@@ -45,7 +44,8 @@ TITLES = {
 def main() -> None:
     """Invert, measure and write."""
     args = parse_arguments()
-    generator, paths = le.load_generator(args.network), list_images([args.photos])[: args.limit]
+    generator, paths = le.load_generator(args.network), list_images([args.photos])
+    paths = paths[:: -(-len(paths) // args.limit)] if args.limit else paths
     targets = stack_crops(open_portraits(paths, args.detector), generator.config.img_resolution)
     runs, losses = invert_all(generator, targets, args)
     figures = {name: measure(fidelity, targets) for name, fidelity in runs.items()}  # [measures, N] each
@@ -66,7 +66,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--detector", type=Path, default=SHARED / "reference" / "yunet" / "yunet_n_dynamic.onnx")
     parser.add_argument("--network", default="faces")
     parser.add_argument("--encoder", type=Path)
-    parser.add_argument("--limit", type=int, help="take only the first photographs")
+    parser.add_argument("--limit", type=int, help="take about so many photographs, evenly spread")
     parser.add_argument("--steps", type=int, default=ProjectionSettings.num_steps)
     parser.add_argument("--tune-steps", type=int, default=TuningSettings.num_steps)
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
