@@ -55,7 +55,8 @@ def write_page(collection: Mapping[str, Direction]) -> str:
         "Made by `latentedit directions build --out directions/faces --cards docs/directions`. Effects are mean",
         f"shifts at -3 / +3 sigma over seeds {first['seeds']} at psi {first['truncation_psi']}, which no direction was",
         "found on, in standard deviations of faces that nobody edited; in bold the rating that a direction is about.",
-        "The judge is the assessor that the directions were found with.",
+        "The judge is the assessor that the directions were found with. Ratings reflect their raters' stereotypes:",
+        "they describe impressions, not people.",
         "",
         *_table(["direction", *SHOWN, "Spearman"], [_effect_row(name, effects[name]) for name in collection]),
         "",
@@ -76,8 +77,8 @@ def _describe(name: str, direction: Direction) -> list[str]:
     return [
         f"## `{name}`",
         "",
-        f"{_origin(name, facts)} sigma {direction.sigma:.3f}. On {held_out['faces']:,} unedited faces it tells for "
-        f"{held_out['accuracy']:.1%} [{low:.1%}, {high:.1%}] whether they are rated above the median in "
+        f"{_origin(name, facts)} Its sigma is {direction.sigma:.3f}. On {held_out['faces']:,} unedited faces it tells "
+        f"for {held_out['accuracy']:.1%} [{low:.1%}, {high:.1%}] whether they are rated above the median in "
         f"`{attribute_of(name)}`. Nearest: " + ", ".join(f"`{other}` {value:+.2f}" for other, value in near) + ".",
         "",
         "At +3 sigma, in SD: " + ", ".join(f"{other} {shift['+3 sigma']:+.2f}" for other, shift in shifts) + ".",

@@ -78,7 +78,7 @@ def check_cards(generator, collection, folder):
     page = (folder / "README.md").read_text()
     for name, direction in collection.items():
         assert f"## `{name}`" in page
-        assert f"sigma {direction.sigma:.3f}" in page
+        assert f"sigma is {direction.sigma:.3f}" in page
         with Image.open(folder / f"{name}.png") as strip:
             assert strip.width == 1000
     shift = collection["smile"].provenance["effects"]["shift_in_sd"]["happy"]
