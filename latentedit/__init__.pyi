@@ -15,6 +15,7 @@ from .discovery import find_components as find_components
 from .discovery import hold_scores as hold_scores
 from .discovery import keep_identity as keep_identity
 from .discovery import learn_direction as learn_direction
+from .discovery import measure_covariance as measure_covariance
 from .discovery import rank_channels as rank_channels
 from .discovery import stay_near as stay_near
 from .editing import Sweep as Sweep
@@ -29,6 +30,7 @@ from .evaluation import evaluate as evaluate
 from .evaluation import measure_effects as measure_effects
 from .evaluation import ms_ssim as ms_ssim
 from .evaluation import rate_population as rate_population
+from .holding import Holding as Holding
 from .latents import load_latents as load_latents
 from .latents import load_styles as load_styles
 from .latents import mix_styles as mix_styles

@@ -21,6 +21,7 @@ EXAMPLES = """\
   latentedit apply --direction smile --alpha -2 --seeds 0-3,7 --layers 4-7
   latentedit apply --network ffhq.pkl --direction age.npy --alpha 3 --latents projected_w.npz
   latentedit apply --direction 9_6 --alpha 10
+  latentedit apply --direction w_sq --keep happy age --alpha 3
 """
 
 
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
     latents, names = faces.open_faces(args, checkpoint, direction)
-    swept = le.sweep(latents, direction, [0.0, args.alpha], layers, args.unit)
+    swept = faces.sweep_faces(args, checkpoint, direction, latents, [0.0, args.alpha], layers)
     both = faces.map_faces(args, checkpoint, direction, swept.latents)
     with recorded(args.outdir, args.latents) as folder:
         pairs = faces.render_faces(args, checkpoint, direction, both)  # [N, 2, 3, H, W]

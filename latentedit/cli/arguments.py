@@ -78,6 +78,13 @@ def add_direction(parser: argparse.ArgumentParser) -> None:
         "unit norm over all layers as in the memorability paper (flat); default: the direction's own",
     )
     parser.add_argument("--any-generator", action="store_true", help="take a direction of another generator too")
+    parser.add_argument(
+        "--keep",
+        nargs="+",
+        default=[],
+        metavar="ATTRIBUTE",
+        help="rated attributes that shall stay put, such as happy age: the path bends at every face so that they do",
+    )
 
 
 def add_space(parser: argparse.ArgumentParser) -> None:
@@ -158,6 +165,11 @@ def _choose_layers(text: str, direction: le.Direction, config: AnyConfig) -> tup
 def open_scorer(args: argparse.Namespace) -> AttributeScorer | None:
     """Load the scorer, or none."""
     return None if args.scorer == "none" else le.load_scorer(args.scorer)
+
+
+def open_kept(args: argparse.Namespace) -> list[AttributeScorer]:
+    """Load the scorers of --keep: attributes of the assessor `omi`, unless another is named, as in patches:age."""
+    return [le.load_scorer(name if ":" in name else f"omi:{name}") for name in args.keep]
 
 
 def parse_count(text: str) -> int:

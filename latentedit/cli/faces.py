@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latentedit as le
+from latentedit.cli import arguments
 from latentedit.cli.arguments import as_argument, parse_number
 from latentedit.errors import InputError
 from latentedit.ranges import parse_seeds
@@ -74,6 +75,23 @@ def _load_faces(
 
 def _psi(args: argparse.Namespace) -> float:
     return DEFAULT_PSI if args.trunc is None else args.trunc
+
+
+def sweep_faces(
+    args: argparse.Namespace,
+    checkpoint: le.Checkpoint,
+    direction: le.Direction,
+    latents: Tensor,
+    alphas: list[float],
+    layers: tuple[int, ...],
+) -> le.Sweep:
+    """Move faces to every alpha, straight or on a path that holds what --keep names."""
+    scorers = arguments.open_kept(args)
+    if not scorers:
+        return le.sweep(latents, direction, alphas, layers, args.unit)
+    covariance = le.measure_covariance(checkpoint.generator, args.class_index)
+    path = le.Holding(checkpoint.generator, direction, scorers, covariance)
+    return path.sweep(latents, alphas, layers, args.unit, args.quiet)
 
 
 def map_faces(args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction, latents: Tensor) -> Tensor:

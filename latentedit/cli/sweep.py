@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
     latents, names = faces.open_faces(args, checkpoint, direction)
-    swept = le.sweep(latents, direction, alphas, layers, args.unit)
+    swept = faces.sweep_faces(args, checkpoint, direction, latents, alphas, layers)
     moved = faces.map_faces(args, checkpoint, direction, swept.latents)
     labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
     with recorded(args.outdir, args.latents) as folder:

@@ -132,3 +132,25 @@ def test_bf16_is_called_what_it_is(run, network, tmp_path, command, monkeypatch)
     assert asked == ["fp32", "bf16"]
     assert "preview    rendered in bf16: repeat in fp32 what you report" in done.out
     assert json.loads((tmp_path / "out" / "run.json").read_text())["flags"]["precision"] == "bf16"
+
+
+@pytest.mark.parametrize("command", [["apply", "--alpha", 2], ["sweep", "--start", -1, "--end", 1, "--steps", 3]])
+def test_kept_attributes_stay_put(run, network, tmp_path, command):
+    words = [command[0], "--network", network, "--direction", "up", *command[1:], "--scorer", "omi:happy"]
+    changes = []
+    for kept in ([], ["--keep", "happy", "omi:age"]):
+        result = run(*words, *kept, "--outdir", tmp_path / str(len(kept)), "--json", "--quiet")
+        assert result.code == 0, result.err
+        facts = result.facts
+        scores = facts.get("scores") or [[face["score_before"], face["score_after"]] for face in facts["faces"]]
+        changes.append(abs(scores[0][-1] - scores[0][0]))
+    assert changes[1] < 0.1 * changes[0]
+
+
+def test_an_attribute_that_nobody_rates_cannot_be_kept(run, network, tmp_path):
+    result = run(
+        "apply", "--network", network, "--direction", "up", "--alpha", 1, "--keep", "smile", "--outdir", tmp_path / "o"
+    )
+    assert result.code == 2
+    assert "omi does not rate 'smile'" in result.err
+    assert not (tmp_path / "o").exists()
