@@ -48,6 +48,9 @@ from .predictors import load_assessor as load_assessor
 from .predictors import load_scorer as load_scorer
 from .ranges import parse_layers as parse_layers
 from .ranges import parse_seeds as parse_seeds
+from .reach import Limit as Limit
+from .reach import Reach as Reach
+from .reach import reach_score as reach_score
 from .rendering import image_grid as image_grid
 from .rendering import oval as oval
 from .rendering import render as render

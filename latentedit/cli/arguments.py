@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,7 +53,7 @@ def add_offline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="download nothing (always so with LATENTEDIT_OFFLINE=1)")
 
 
-def add_direction(parser: argparse.ArgumentParser) -> None:
+def add_direction(parser: argparse.ArgumentParser, units: Sequence[str] = UNITS) -> None:
     """Add the direction, and how an edit along it is meant."""
     parser.add_argument(
         "--direction",
@@ -73,7 +73,7 @@ def add_direction(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--unit",
-        choices=UNITS,
+        choices=units,
         help="what an alpha counts: rows of the vector (raw), standard deviations of the population (sigma), or "
         "unit norm over all layers as in the memorability paper (flat); default: the direction's own",
     )
@@ -167,9 +167,9 @@ def open_scorer(args: argparse.Namespace) -> AttributeScorer | None:
     return None if args.scorer == "none" else le.load_scorer(args.scorer)
 
 
-def open_kept(args: argparse.Namespace) -> list[AttributeScorer]:
-    """Load the scorers of --keep: attributes of the assessor `omi`, unless another is named, as in patches:age."""
-    return [le.load_scorer(name if ":" in name else f"omi:{name}") for name in args.keep]
+def open_attributes(names: Iterable[str]) -> list[AttributeScorer]:
+    """Load scorers by attributes of the assessor `omi`, unless another is named, as in patches:age."""
+    return [le.load_scorer(name if ":" in name else f"omi:{name}") for name in names]
 
 
 def parse_count(text: str) -> int:

@@ -45,8 +45,7 @@ def run(args: argparse.Namespace) -> None:
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
     latents, names = faces.open_faces(args, checkpoint, direction)
-    swept = faces.sweep_faces(args, checkpoint, direction, latents, alphas, layers)
-    moved = faces.map_faces(args, checkpoint, direction, swept.latents)
+    moved = faces.open_mover(args, checkpoint, direction, layers)(latents, alphas, args.unit)
     labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
     with recorded(args.outdir, args.latents) as folder:
         images = faces.render_faces(args, checkpoint, direction, moved)  # [N, A, 3, H, W]
@@ -61,7 +60,9 @@ def run(args: argparse.Namespace) -> None:
             "faces": names,
             "scores": None if scores is None else scores.tolist(),
         }
-        title = f"{direction.name}, alpha in {swept.unit}" + (f", scored by {scorer.name}" if scorer else "")
+        title = f"{direction.name}, alpha in {args.unit or direction.unit}" + (
+            f", scored by {scorer.name}" if scorer else ""
+        )
         captions = None if scores is None else [[f"{value:.1f}" for value in row] for row in scores.tolist()]
         le.image_grid(images, captions, labels, names, title).save(folder / "sweep.png")
         if scores is not None:

@@ -154,3 +154,38 @@ def test_an_attribute_that_nobody_rates_cannot_be_kept(run, network, tmp_path):
     assert result.code == 2
     assert "omi does not rate 'smile'" in result.err
     assert not (tmp_path / "o").exists()
+
+
+def test_a_wanted_score_is_reached_or_said_to_be_out_of_reach(run, network, tmp_path):
+    words = ["apply", "--network", network, "--direction", "up", "--scorer", "omi:happy", "--seeds", "1-3", "--json"]
+    plain = run(*words, "--alpha", 2, "--outdir", tmp_path / "plain", "--quiet").facts
+    wanted = (plain["faces"][0]["score_before"] + plain["faces"][0]["score_after"]) / 2
+    facts = run(*words, "--to", wanted, "--within", 2, "--outdir", tmp_path / "to", "--quiet").facts
+    assert facts["goals"][0]["is_reached"]
+    assert facts["faces"][0]["score_after"] == pytest.approx(wanted, abs=0.5)
+    assert len(set(facts["alphas"])) == 3
+    missed = run(*words, "--to", 1000, "--within", 1, "--outdir", tmp_path / "far", "--quiet").facts
+    assert [goal["stopped_by"] for goal in missed["goals"]] == ["bound"] * 3
+    tight = run(
+        *words, "--alpha", 20, "--unit", "score", "--budget", "happy=.001", "--outdir", tmp_path / "b", "--quiet"
+    ).facts
+    assert [goal["stopped_by"] for goal in tight["goals"]] == ["omi:happy"] * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--alpha", 1, "--to", 3], "not allowed with argument"),
+        (["--alpha", 1, "--budget", "age=.2"], "--budget is for a wanted score"),
+        (["--to", 1, "--budget", "age"], "give attributes and standard deviations"),
+        (["--to", 1, "--budget", "age=-1"], "not above zero"),
+        (["--to", 1, "--unit", "raw"], "leave --unit out"),
+        (["--to", 1, "--scorer", "none"], "needs a scorer"),
+    ],
+)
+def test_a_wanted_score_that_makes_no_sense_is_refused(run, network, tmp_path, words, message):
+    result = run("apply", "--network", network, "--direction", "up", *words, "--outdir", tmp_path / "o")
+    assert result.code == 2
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert not (tmp_path / "o").exists()
