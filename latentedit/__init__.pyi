@@ -25,6 +25,8 @@ from .editing import sweep as sweep
 from .errors import InputError as InputError
 from .evaluation import Card as Card
 from .evaluation import Effect as Effect
+from .evaluation import LayerEffect as LayerEffect
+from .evaluation import analyse_layers as analyse_layers
 from .evaluation import cosine_of as cosine_of
 from .evaluation import evaluate as evaluate
 from .evaluation import measure_effects as measure_effects

@@ -150,10 +150,7 @@ class Direction:
                 f"direction {self.name} in {self.space.upper()} of width {width} and a covariance of shape "
                 f"{list(covariance.shape)}: give that of its own generator's W, or none"
             )
-        variances, axes = torch.linalg.eigh(covariance.detach().cpu().double())
-        if not variances[0] > 0:
-            raise InputError("a covariance of too few faces: some direction of W does not vary, measure it on more")
-        return axes @ (variances.rsqrt()[:, None] * axes.t()), axes @ (variances.sqrt()[:, None] * axes.t())
+        return find_roots(covariance)
 
     def _without(self, conditions: Tensor, per_layer: bool) -> Tensor:
         """Project the vector off conditions [K, L, D]: -> [L, D]."""
@@ -168,6 +165,14 @@ class Direction:
         row_of = dict(zip(condition.layers, condition.vector, strict=True))
         zero = torch.zeros_like(self.vector[0])
         return torch.stack([row_of.get(layer, zero) for layer in self.layers])
+
+
+def find_roots(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the symmetric roots covariance^-1/2 and covariance^1/2 in float64: [D, D] -> two [D, D]."""
+    variances, axes = torch.linalg.eigh(covariance.detach().cpu().double())
+    if not variances[0] > 0:
+        raise InputError("a covariance of too few faces: some direction of W does not vary, measure it on more")
+    return axes @ (variances.rsqrt()[:, None] * axes.t()), axes @ (variances.sqrt()[:, None] * axes.t())
 
 
 def _project_off(vector: Tensor, conditions: Tensor, rank_tolerance: float = 1e-8) -> Tensor:

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 import latentedit as le
+from latentedit.direction import find_roots
 from latentedit.discovery.coordinates import choose_coordinates
 from latentedit.discovery.finding import assemble
 from latentedit.discovery.gradient import average_gradients, steer
@@ -85,8 +86,7 @@ def fit_candidates(generator: le.Generator, omi) -> dict[str, le.Direction]:
 def metrics(generator: le.Generator) -> dict[str, torch.Tensor]:
     """Name the metrics: all ways alike, the root of W's covariance, and all of it."""
     covariance = le.measure_covariance(generator)
-    variances, axes = torch.linalg.eigh(covariance)
-    root = axes @ (variances.sqrt()[:, None] * axes.t())
+    _, root = find_roots(covariance)
     return {"identity": torch.eye(len(root)).double(), "root": root, "covariance": covariance}
 
 
