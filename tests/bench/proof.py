@@ -62,7 +62,6 @@ def main() -> None:
     path = args.docs / "proof.md"
     path.write_text(fill(path.read_text(), words))
     draw_cards(compared).savefig(args.docs / "proof.png")
-    le.save_direction(best, args.docs / "proof.safetensors")
     print(words["verdict"])
 
 
