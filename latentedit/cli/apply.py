@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> None:
         printing.network_line(args.network, checkpoint),
         *printing.preview_lines(args.precision),
         *([] if reached else [printing.alpha_line(direction, facts["alpha"], facts["layers"])]),
+        *printing.keep_lines(args.keep),
         *goal.goal_lines(args, names, reached, direction.unit),
         *(_face_line(face, scorer) for face in rows),
         f"written    {args.outdir / 'strip.png'} and {2 * len(rows) + 2} files beside it",

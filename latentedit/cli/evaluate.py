@@ -22,6 +22,7 @@ EXAMPLES = """\
   latentedit evaluate w_sq cond_traits                     256 fresh faces, judged by patches, omi beside it
   latentedit evaluate smile --target happy --level 1.5 --show age gender attractive
   latentedit evaluate w_sq cond_smile cond_traits --judges patches --seeds 5000000-5000063
+  latentedit evaluate w_sq --keep happy age --seeds 5000000-5000015 --steps 5
   latentedit evaluate w_sq --by-layer --seeds 5000000-5000031    which layers carry it
 """
 SEEDS, POPULATION = "3000000-3000255", "3100000-3101023"
@@ -47,6 +48,9 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument("--reach", type=positive, default=4.0, help="sigmas to try either way (default 4)")
     parser.add_argument("--steps", type=int, default=9, help="how many alphas, an odd number (default 9)")
     parser.add_argument("--show", nargs="+", default=list(SHOWN), metavar="ATTRIBUTE", help="whose changes to print")
+    parser.add_argument(
+        "--keep", nargs="+", default=[], metavar="ATTRIBUTE", help="measure each on a path that holds these ratings too"
+    )
     parser.add_argument(
         "--by-layer", action="store_true", help="measure the layers of one direction at 3 sigmas instead"
     )
@@ -76,8 +80,8 @@ def compare_layers(args: argparse.Namespace) -> None:
     from latentedit.evaluation.pictures import draw_layers
     from latentedit.evaluation.tables import write_layers
 
-    if len(args.directions) > 1:
-        raise InputError(f"--by-layer measures one direction: {', '.join(args.directions)} are {len(args.directions)}")
+    if len(args.directions) > 1 or args.keep:
+        raise InputError("--by-layer measures one direction as it is: name one, and leave --keep out")
     judge, checkpoint = le.load_assessor(args.judges[0]), arguments.open_network(args)
     direction = le.load_direction(args.directions[0], checkpoint.generator, args.any_generator, args.space)
     effects = le.analyse_layers(
@@ -121,7 +125,7 @@ def compare_directions(args: argparse.Namespace) -> None:
     alphas = _choose_alphas(args.reach, args.steps)
     judges = [le.load_assessor(name) for name in args.judges]
     checkpoint = arguments.open_network(args)
-    edits = [le.load_direction(name, checkpoint.generator, args.any_generator, args.space) for name in args.directions]
+    edits = _open_edits(args, checkpoint)
     cards = le.evaluate(
         checkpoint.generator,
         edits,
@@ -148,6 +152,17 @@ def compare_directions(args: argparse.Namespace) -> None:
         lines += ["", *printing.table(header, rows)]
     lines += ["", *missing, f"written    {args.outdir / 'measures.csv'} and the files beside it"]
     printing.announce(args, facts, lines)
+
+
+def _open_edits(args: argparse.Namespace, checkpoint: le.Checkpoint) -> list[le.Direction | le.Holding]:
+    """Load the directions, and with --keep the paths along them that hold ratings."""
+    found = [le.load_direction(name, checkpoint.generator, args.any_generator, args.space) for name in args.directions]
+    scorers = arguments.open_attributes(args.keep)
+    if not scorers:
+        return [*found]
+    covariance = le.measure_covariance(checkpoint.generator, args.class_index)
+    measured = [one if one.sigma else le.calibrate(one, checkpoint.generator, args.class_index) for one in found]
+    return [*found, *(le.Holding(checkpoint.generator, one, scorers, covariance) for one in measured)]
 
 
 def _choose_alphas(reach: float, steps: int) -> list[float]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from latentedit.predictors import AttributeScorer
     from latentedit.reach import Limit, Reach
 
-POPULATION = range(3_100_000, 3_100_256)  # whose standard deviations a budget counts
+POPULATION = range(3_100_000, 3_100_128)  # whose standard deviations a budget counts
 
 
 def add_goal(parser: argparse.ArgumentParser) -> None:

@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> None:
         printing.network_line(args.network, checkpoint),
         *printing.preview_lines(args.precision),
         *_edges(direction, alphas, args.unit, format_ranges(layers)),
+        *printing.keep_lines(args.keep),
         *_score_table(names, labels, scores),
         f"written    {args.outdir / 'sweep.png'}" + (", scores.csv" if scores is not None else "") + " and run.json",
     ]

@@ -84,11 +84,13 @@ class AlongDirection:
 class Path(Protocol):
     """Anything that moves ws by a way of its own, after a direction."""
 
-    direction: Direction
-
     @property
     def name(self) -> str:
         """What it is called in tables."""
+
+    @property
+    def direction(self) -> Direction:
+        """The direction that it follows."""
 
     def sweep(
         self, ws: Tensor, alphas: Sequence[float], layers: Sequence[int] | None = None, unit: Unit | None = None

@@ -36,11 +36,11 @@ def test_cards_are_printed_and_written(run, network, tmp_path):
         assert picture.width > 1000
 
 
-def test_json_holds_the_cards(run, network, tmp_path):
-    result = run(
-        "evaluate", "up", "--network", network, "--judges", "patches", *FACES, "--outdir", tmp_path, "--json", "--quiet"
-    )
-    assert result.facts["cards"][0]["edit"] == "up"
+def test_json_holds_the_cards_of_directions_and_of_paths_that_hold_ratings(run, network, tmp_path, monkeypatch):
+    monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(200))
+    words = ["evaluate", "up", "--network", network, "--judges", "patches", *FACES, "--keep", "patches:age"]
+    result = run(*words, "--outdir", tmp_path, "--json", "--quiet")
+    assert [card["edit"] for card in result.facts["cards"]] == ["up", "up holding age"]
 
 
 @pytest.mark.parametrize(
