@@ -31,7 +31,7 @@ def list_measures(card: Card, shown: Sequence[str] = SHOWN) -> list[tuple[str, E
         ("saturation", course.saturation),
         (f"alpha at {card.level:g} SD", card.alpha),
         *((f"{name}, SD", change) for name, change in changes.items()),
-        *((f"|{name}| per face, SD", verdict.sizes[name]) for name in changes),
+        *((f"size of {name} per face, SD", verdict.sizes[name]) for name in changes),
         ("mean dependency", verdict.match.mean_dependency),
         ("max dependency", verdict.match.max_dependency),
         *gaps,

@@ -21,7 +21,7 @@ from latentedit.evaluation import Card
 from latentedit.evaluation.pictures import draw_cards
 from latentedit.evaluation.tables import SHOWN, compare_cards, format_markdown
 
-FIT_SEEDS, CHOICE_SEEDS, TRUNCATION_PSI = range(4_000_000, 4_000_256), range(5_000_000, 5_000_048), 0.7
+FIT_SEEDS, CHOICE_SEEDS, TRUNCATION_PSI = range(20_000, 20_256), range(5_000_000, 5_000_048), 0.7
 LEVEL, LARGEST = 1.2, 0.2  # SD: what memorability shall gain, and what the four traits may change
 KIN = ("trustworthy", "smart", "well-groomed", "cute", "outgoing", "dominant", "weight", "privileged")
 SETS = {"four": SHOWN, "twelve": (*SHOWN, *KIN), "fourteen": (*SHOWN, *KIN, "smug", "long-haired")}
@@ -32,7 +32,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 def main() -> None:
     """Fit, choose, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--faces", type=int, default=64, help="of the comparison (default 64)")
+    parser.add_argument("--faces", type=int, default=48, help="of the comparison (default 48)")
     parser.add_argument("--fresh", type=int, default=256, help="of the last table (default 256)")
     parser.add_argument("--population", type=int, default=1024)
     parser.add_argument("--docs", type=Path, default=DOCS)
@@ -50,18 +50,23 @@ def main() -> None:
     (proven,) = le.evaluate(
         generator, [best], [patches, omi], seeds=range(3_000_000, 3_000_000 + args.fresh), **request
     )
+    write(args.docs, tried, compared, proven)
+
+
+def write(docs: Path, tried: list[Card], compared: list[Card], proven: Card) -> None:
+    """Fill the tables of proof.md and draw the picture beside it."""
     words = {
         "choice": format_markdown(
-            ("direction", "largest change of the four, SD"), [(c.edit, f"{worst(c):.2f}") for c in tried]
+            ("direction", "largest change of the four, SD"), [(card.edit, f"{worst(card):.2f}") for card in tried]
         ),
         "comparison": format_markdown(*compare_cards(compared)),
         "by omi": format_markdown(*by_fitter(compared)),
         "proof": format_markdown(*compare_cards([proven])),
         "verdict": say_verdict(proven),
     }
-    path = args.docs / "proof.md"
+    path = docs / "proof.md"
     path.write_text(fill(path.read_text(), words))
-    draw_cards(compared).savefig(args.docs / "proof.png")
+    draw_cards(compared).savefig(docs / "proof.png")
     print(words["verdict"])
 
 
@@ -110,17 +115,23 @@ def by_fitter(cards: list[Card]) -> tuple[list[str], list[list[str]]]:
     """Lay out what the assessor that fitted the directions says of the four traits."""
     views = [Card(card.edit, card.num_faces, card.level, card.verdicts[1:]) for card in cards]
     header, rows = compare_cards(views)
-    return header, [row for row in rows if row[0].removesuffix(", SD").strip("|").split("|")[0] in SHOWN]
+    wanted = {f"{start}{name}{end}" for name in SHOWN for start, end in (("", ", SD"), ("size of ", " per face, SD"))}
+    return header, [row for row in rows if row[0] in wanted]
 
 
 def say_verdict(card: Card) -> str:
-    """Say in a sentence whether the requirement holds."""
-    changes = ", ".join(f"{name} {card.verdict.changes[name].value:+.2f}" for name in SHOWN)
-    holds = "holds" if worst(card) <= LARGEST else "does not hold"
+    """Say whether the requirement holds, and what else changes most."""
+    changes = card.verdict.changes
+    kept = ", ".join(f"{name} {changes[name].value:+.2f}" for name in SHOWN)
+    others = sorted(
+        (name for name in changes if name not in ("memorable", *SHOWN)), key=lambda n: -abs(changes[n].value)
+    )
+    most = ", ".join(f"{name} {changes[name].value:+.2f}" for name in others[:6])
     return (
-        f"On {card.num_faces} fresh faces `{card.edit}` gains {LEVEL:g} SD of memorability by "
-        f"`{card.verdict.judge}` at alpha {card.alpha.value:.2f}, with {changes} SD: "
-        f"at most {LARGEST:g} SD each {holds}.\n"
+        f"On {card.num_faces} fresh faces `{card.edit}` gains {LEVEL:g} SD of memorability by `{card.verdict.judge}`\n"
+        f"at alpha {card.alpha.value:.2f}, with {kept} SD:\n"
+        f"at most {LARGEST:g} SD each {'holds' if worst(card) <= LARGEST else 'does not hold'}. "
+        f"What else changes most is {most}.\n"
     )
 
 
