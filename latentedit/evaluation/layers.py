@@ -20,7 +20,7 @@ from latentedit.evaluation.similarity import ms_ssim
 from latentedit.networks import Generator
 from latentedit.statistics import Estimate, Floats, resample_faces, summarise_resamples
 
-SHARES = (0.0, 0.5, 1.0, 1.5)  # of the full edit's length, that parts are measured at
+SHARES = (0.0, 0.5, 1.0, 2.0, 4.0)  # of the full edit's length, that parts are measured at
 FULL = SHARES.index(1.0)
 
 
@@ -51,7 +51,7 @@ def analyse_layers(
     """Measure parts of an edit by `alpha` sigmas: each layer only, all without it, all up to it, all from it on.
 
     A part is first made as long as the full edit over all its rows, ||dw||, then as long as it takes for
-    the mean of 1 - MS-SSIM to be the full edit's; no number where half as much again does not
+    the mean of 1 - MS-SSIM to be the full edit's; no number where four times that length does not
     suffice. All else is as in `evaluate`.
     """
     if direction.space[0] != "w" or len(direction.layers) < 2:
