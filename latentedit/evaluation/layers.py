@@ -70,7 +70,7 @@ def analyse_layers(
     effects = []
     for kind, layer, layers in tqdm(list(split_layers(direction.layers)), desc="layers", unit="part", disable=quiet):
         part = replace(edit, direction=stretch(edit.direction, layers))
-        effects.append(_summarise(kind, layer, _measure(part, faces, alpha, yardstick, place, chunk), limit))
+        effects.append(summarise(kind, layer, _measure(part, faces, alpha, yardstick, place, chunk), limit))
     return effects
 
 
@@ -105,7 +105,7 @@ def _measure(edit: AlongDirection, faces: Faces, alpha: float, yardstick: Yardst
     return np.concatenate(found)
 
 
-def _summarise(kind: str, layer: int, measured: Floats, limit: float) -> LayerEffect:
+def summarise(kind: str, layer: int, measured: Floats, limit: float) -> LayerEffect:
     """Read a part at the full edit's length, and where its mean distance is the full edit's."""
     shares = resample_faces(len(measured))
     means = (shares @ measured.reshape(len(measured), -1)).reshape(len(shares), len(SHARES), 2)

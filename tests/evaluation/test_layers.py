@@ -2,13 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from latentedit.direction import Direction
 from latentedit.errors import InputError
 from latentedit.evaluation import analyse_layers
-from latentedit.evaluation.layers import list_rows, split_layers, stretch
+from latentedit.evaluation.layers import SHARES, list_rows, split_layers, stretch, summarise
 from latentedit.evaluation.pictures import draw_layers
 
 
@@ -68,11 +69,14 @@ def test_a_layer_that_does_nearly_all_does_it_alone_and_nothing_is_left_without_
     assert effects["up to", 2].distance.value == pytest.approx(effects["from", 0].distance.value, rel=1e-3)
 
 
-def test_a_part_that_cannot_change_the_picture_as_much_gives_no_number(measure, short_direction):
-    effects = measure(short_direction)
-    blanks = [effect for effect in effects if math.isnan(effect.change_at_distance.value)]
-    assert blanks
-    assert all(effect.distance.value < effects[3].distance.value for effect in blanks)
+def test_a_part_is_read_where_it_changes_the_picture_as_much_or_not_at_all():
+    shares = np.array(SHARES)[None, :, None]
+    measured = np.linspace(0.5, 1.5, 8)[:, None, None] * shares * [3.0, 0.01]  # change and distance, on lines
+    part = summarise("only", 2, measured, limit=0.02)
+    assert (part.kind, part.layer) == ("only", 2)
+    assert (part.change.value, part.distance.value) == pytest.approx((3, 0.01))
+    assert part.change_at_distance.value == pytest.approx(6)
+    assert math.isnan(summarise("only", 2, measured, limit=0.05).change_at_distance.value)
 
 
 def test_one_layer_has_no_parts(measure):
