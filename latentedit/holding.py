@@ -118,6 +118,6 @@ class Holding:
             images = self.generator.synthesis(variable).clamp(-1, 1)  # as it is rendered
             scores = score_together(self.scorers, images)
             follow = [torch.autograd.grad(column.sum(), variable, retain_graph=True)[0] for column in scores.unbind(1)]
-        gradients = torch.stack(follow, dim=1)[:, :, list(layers)].double()
+        gradients = torch.stack(follow, dim=1)[:, :, list(layers)].cpu().double()  # not every GPU has float64
         tied = gradients.sum(dim=2, keepdim=True) if self.direction.space == "w" else gradients
-        return scores.detach().double(), tied
+        return scores.detach().cpu().double(), tied

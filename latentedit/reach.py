@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from latentedit.errors import InputError
+from latentedit.predictors import score_together
 from latentedit.scoring import Scorer
 
 Show = Callable[[Sequence[float]], Tensor]
@@ -48,9 +49,9 @@ def reach_score(show: Show, scorer: Scorer, target: float, bound: float = 6.0, l
     if not bound > 0 or any(not limit.most > 0 for limit in limits):
         raise InputError(f"bound {bound:g}, limits {[limit.most for limit in limits]}: give numbers above 0")
     walk = _Walk(show, scorer, target, limits)
-    if walk.passes(start := walk.scores_at(0.0)):
-        return Reach(0.0, start[0], is_reached=True)
-    step, last, best = min(STEP, bound), 0.0, Reach(0.0, start[0], is_reached=False, stopped_by="bound")
+    if walk.passes(walk.start):
+        return Reach(0.0, walk.start[0], is_reached=True)
+    step, last, best = min(STEP, bound), 0.0, Reach(0.0, walk.start[0], is_reached=False, stopped_by="bound")
     sign = walk.find_side(step)
     while last < bound:
         at = min(last + step, bound)
@@ -75,8 +76,8 @@ class _Walk:
 
     def scores_at(self, alpha: float) -> list[float]:
         """Score the face at an alpha: the score that is wanted, then those that are limited."""
-        images = self.show([alpha])
-        return [float(scorer(images)[0]) for scorer in self.scorers]
+        scores: list[float] = score_together(self.scorers, self.show([alpha]))[0].tolist()
+        return scores
 
     def passes(self, scores: Sequence[float]) -> bool:
         """Tell whether the wanted score has been reached."""

@@ -121,8 +121,12 @@ class AlongPath:
 
 
 def as_edit(generator: Generator, edit: Edit | Path | Direction, class_index: int | None = None) -> Edit:
-    """Take a direction, its sigma measured if nobody did, or a path as the edit along it."""
+    """Take a direction, or a path, as the edit along it."""
     if isinstance(edit, Direction):
-        direction = edit if edit.sigma else calibrate(edit, generator, class_index)
-        return AlongDirection(generator, direction)
+        return go_along(generator, edit, class_index)
     return AlongPath(generator, edit) if isinstance(edit, Path) else edit
+
+
+def go_along(generator: Generator, direction: Direction, class_index: int | None = None) -> AlongDirection:
+    """Take a direction as the edit along it, its sigma measured if nobody did."""
+    return AlongDirection(generator, direction if direction.sigma else calibrate(direction, generator, class_index))

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from latentedit.direction import Direction
 from latentedit.errors import InputError
 from latentedit.evaluation.curves import find_crossings, read_at
-from latentedit.evaluation.edits import AlongDirection, Faces, as_edit, draw_faces
+from latentedit.evaluation.edits import AlongDirection, Faces, draw_faces, go_along
 from latentedit.evaluation.measurement import Judge, Yardstick, find_target
 from latentedit.evaluation.proof import FEWEST, FRESH_SEEDS, POPULATION_SEEDS
 from latentedit.evaluation.similarity import ms_ssim
@@ -63,8 +63,7 @@ def analyse_layers(
     yardstick = Yardstick.measure(generator, [judge], others, chunk, quiet)
     yardstick.check_target(target)
     faces = draw_faces(generator, seeds, truncation_psi, class_index)
-    edit = as_edit(generator, direction, class_index)
-    assert isinstance(edit, AlongDirection)
+    edit = go_along(generator, direction, class_index)
     whole = _measure(edit, faces, alpha, yardstick, place, chunk)
     limit = float(whole[:, FULL, 1].mean())
     effects = []
