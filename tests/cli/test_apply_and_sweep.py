@@ -171,6 +171,8 @@ def test_a_wanted_score_is_reached_or_said_to_be_out_of_reach(run, network, tmp_
     assert facts["goals"][0]["is_reached"]
     assert facts["faces"][0]["score_after"] == pytest.approx(wanted, abs=0.5)
     assert len(set(facts["alphas"])) == 2
+    by = ("--alpha", wanted - plain["faces"][0]["score_before"], "--unit", "score", "--within", 2)
+    assert run(*words, *by, "--outdir", tmp_path / "by", "--quiet").facts["alphas"][0] == facts["alphas"][0]
     missed = run(*words, "--to", 1000, "--within", 1, "--outdir", tmp_path / "far", "--quiet").facts
     assert [goal["stopped_by"] for goal in missed["goals"]] == ["bound"] * 2
     tight = run(
