@@ -18,6 +18,7 @@ TEST = [
     "types-tqdm",
 ]
 PLOTS = ["matplotlib"]
+FACES = ["onnxruntime"]
 
 setup(
     name="latentedit",
@@ -48,6 +49,6 @@ setup(
         "filelock",
         "tqdm",
     ],
-    extras_require={"plots": PLOTS, "test": TEST + PLOTS, "fuzz": ["atheris"]},
+    extras_require={"plots": PLOTS, "faces": FACES, "test": TEST + PLOTS + FACES, "fuzz": ["atheris"]},
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import latentedit as le
-from latentedit.cli import arguments, faces, goal, printing
+from latentedit.cli import arguments, faces, goal, inverting, photographs, printing
 from latentedit.ranges import format_ranges
 from latentedit.reporting import recorded, write_run
 from latentedit.vocabulary import UNITS, Unit
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from latentedit.inversion.portraits import Portrait
     from latentedit.predictors import AttributeScorer
 
 EXAMPLES = """\
@@ -24,6 +26,8 @@ EXAMPLES = """\
   latentedit apply --direction 9_6 --alpha 10
   latentedit apply --direction w_sq --keep happy age --alpha 3
   latentedit apply --direction w_sq --to 60 --budget happy=.5,age=.5
+  latentedit apply --photo photo.jpg --direction w_sq --alpha 3 --paste-back
+  latentedit apply --latents out/photo.npz --tuned out/tuned.safetensors --direction smile --alpha 2
 """
 
 
@@ -33,6 +37,7 @@ def add_parser(commands: arguments.Commands) -> None:
     arguments.add_direction(parser, units=(*UNITS, "score"))
     goal.add_goal(parser)
     faces.add_faces(parser, seeds="1")
+    photographs.add_photographs(parser)
     arguments.add_network(parser)
     arguments.add_scorer(parser)
     arguments.add_output(parser)
@@ -41,15 +46,21 @@ def add_parser(commands: arguments.Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Edit, render, score, write and print."""
     checkpoint = arguments.open_network(args)
+    found = photographs.open_photographs(args)
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
-    latents, names = faces.open_faces(args, checkpoint, direction)
-    move = faces.open_mover(args, checkpoint, direction, layers)
-    alphas, reached = goal.choose_alphas(args, checkpoint, direction, scorer, latents, move)
+    painter = replace(checkpoint, generator=inverting.open_tuned(args, checkpoint))
+    if found:
+        latents, names = photographs.open_latents(args, checkpoint, direction, found)
+    else:
+        latents, names = faces.open_faces(args, checkpoint, direction)
+    move = faces.open_mover(args, painter, direction, layers)
+    alphas, reached = goal.choose_alphas(args, painter, direction, scorer, latents, move)
     unit = None if reached else args.unit
     both = _move_all(latents, alphas, unit, move)
     with recorded(args.outdir, args.latents) as folder:
-        pairs = faces.render_faces(args, checkpoint, direction, both)  # [N, 2, 3, H, W]
+        pairs = faces.render_faces(args, painter, direction, both)  # [N, 2, 3, H, W]
+        pasted = photographs.paste_back(args, found, pairs)
         suffixes = [f"{direction.name}{alpha:+g}" for alpha in alphas]
         rows = _describe_faces(names, suffixes, scorer, pairs)
         facts: dict[str, Any] = {
@@ -67,7 +78,8 @@ def run(args: argparse.Namespace) -> None:
             le.to_pil(pair[0]).save(folder / face["before"])
             le.to_pil(pair[1]).save(folder / face["after"])
         faces.save_faces(folder / "latents.npz", checkpoint, direction, both[:, 1])
-        _draw_strip(pairs, rows, scorer, suffixes).save(folder / "strip.png")
+        photographs.save_pasted(folder, found, pasted)
+        _draw_strip(pairs, rows, scorer, suffixes, found, pasted).save(folder / "strip.png")
         write_run(folder, **facts)
     lines = [
         printing.network_line(args.network, checkpoint),
@@ -76,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
         *printing.keep_lines(args.keep),
         *goal.goal_lines(args, names, reached, direction.unit),
         *(_face_line(face, scorer) for face in rows),
-        f"written    {args.outdir / 'strip.png'} and {2 * len(rows) + 2} files beside it",
+        f"written    {args.outdir / 'strip.png'} and {2 * len(rows) + len(pasted) + 2} files beside it",
     ]
     printing.announce(args, facts, lines)
 
@@ -109,14 +121,22 @@ def _describe_faces(
 
 
 def _draw_strip(
-    pairs: Tensor, rows: list[dict[str, Any]], scorer: AttributeScorer | None, suffixes: list[str]
+    pairs: Tensor,
+    rows: list[dict[str, Any]],
+    scorer: AttributeScorer | None,
+    suffixes: list[str],
+    found: list[Portrait],
+    pasted: list[Tensor],
 ) -> Image.Image:
-    """Draw every face before and after: pairs [N, 2, 3, H, W] -> picture."""
+    """Draw every face before and after, a photograph's between it and the result: pairs [N, 2, 3, H, W] -> picture."""
     captions = None
     if scorer is not None:
         word = scorer.name.partition(":")[2] or scorer.name
         captions = [[f"{word} {face[key]:.1f}" for key in ("score_before", "score_after")] for face in rows]
     labels = ["before", suffixes[0] if len(set(suffixes)) == 1 else "after"]
+    if found:
+        pairs, labels = photographs.lay_out(found, pairs, pasted)
+        captions = captions and [["", *row, ""][: len(labels)] for row in captions]
     return le.image_grid(pairs, captions, labels, [face["name"] for face in rows])
 
 
