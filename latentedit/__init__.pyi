@@ -15,6 +15,7 @@ from .discovery import find_components as find_components
 from .discovery import hold_scores as hold_scores
 from .discovery import keep_identity as keep_identity
 from .discovery import learn_direction as learn_direction
+from .discovery import measure_covariance as measure_covariance
 from .discovery import rank_channels as rank_channels
 from .discovery import stay_near as stay_near
 from .editing import Sweep as Sweep
@@ -24,11 +25,14 @@ from .editing import sweep as sweep
 from .errors import InputError as InputError
 from .evaluation import Card as Card
 from .evaluation import Effect as Effect
+from .evaluation import LayerEffect as LayerEffect
+from .evaluation import analyse_layers as analyse_layers
 from .evaluation import cosine_of as cosine_of
 from .evaluation import evaluate as evaluate
 from .evaluation import measure_effects as measure_effects
 from .evaluation import ms_ssim as ms_ssim
 from .evaluation import rate_population as rate_population
+from .holding import Holding as Holding
 from .inversion import Inversion as Inversion
 from .inversion import Portrait as Portrait
 from .inversion import ProjectionSettings as ProjectionSettings
@@ -57,6 +61,9 @@ from .predictors import load_assessor as load_assessor
 from .predictors import load_scorer as load_scorer
 from .ranges import parse_layers as parse_layers
 from .ranges import parse_seeds as parse_seeds
+from .reach import Limit as Limit
+from .reach import Reach as Reach
+from .reach import reach_score as reach_score
 from .rendering import image_grid as image_grid
 from .rendering import oval as oval
 from .rendering import render as render

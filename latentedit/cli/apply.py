@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import latentedit as le
-from latentedit.cli import arguments, faces, inverting, photographs, printing
+from latentedit.cli import arguments, faces, goal, inverting, photographs, printing
 from latentedit.ranges import format_ranges
 from latentedit.reporting import recorded, write_run
+from latentedit.vocabulary import UNITS, Unit
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,6 +24,8 @@ EXAMPLES = """\
   latentedit apply --direction smile --alpha -2 --seeds 0-3,7 --layers 4-7
   latentedit apply --network ffhq.pkl --direction age.npy --alpha 3 --latents projected_w.npz
   latentedit apply --direction 9_6 --alpha 10
+  latentedit apply --direction w_sq --keep happy age --alpha 3
+  latentedit apply --direction w_sq --to 60 --budget happy=.5,age=.5
   latentedit apply --photo photo.jpg --direction w_sq --alpha 3 --paste-back
   latentedit apply --latents out/photo.npz --tuned out/tuned.safetensors --direction smile --alpha 2
 """
@@ -31,8 +34,8 @@ EXAMPLES = """\
 def add_parser(commands: arguments.Commands) -> None:
     """Add the command to the parser."""
     parser = arguments.add_command(commands, "apply", run, "move faces along a direction: w + alpha * w*", EXAMPLES)
-    arguments.add_direction(parser)
-    parser.add_argument("--alpha", type=arguments.parse_number, required=True, help="how far; negative: the other way")
+    arguments.add_direction(parser, units=(*UNITS, "score"))
+    goal.add_goal(parser)
     faces.add_faces(parser, seeds="1")
     photographs.add_photographs(parser)
     arguments.add_network(parser)
@@ -51,16 +54,21 @@ def run(args: argparse.Namespace) -> None:
         latents, names = photographs.open_latents(args, checkpoint, direction, found)
     else:
         latents, names = faces.open_faces(args, checkpoint, direction)
-    swept = le.sweep(latents, direction, [0.0, args.alpha], layers, args.unit)
-    both = faces.map_faces(args, checkpoint, direction, swept.latents)
+    move = faces.open_mover(args, painter, direction, layers)
+    alphas, reached = goal.choose_alphas(args, painter, direction, scorer, latents, move)
+    unit = None if reached else args.unit
+    both = _move_all(latents, alphas, unit, move)
     with recorded(args.outdir, args.latents) as folder:
         pairs = faces.render_faces(args, painter, direction, both)  # [N, 2, 3, H, W]
         pasted = photographs.paste_back(args, found, pairs)
-        rows = _describe_faces(names, f"{direction.name}{args.alpha:+g}", scorer, pairs)
+        suffixes = [f"{direction.name}{alpha:+g}" for alpha in alphas]
+        rows = _describe_faces(names, suffixes, scorer, pairs)
         facts: dict[str, Any] = {
             "network": printing.describe_network(args.network, checkpoint),
             "direction": printing.describe_direction(direction),
-            "alpha": le.convert_alpha(direction, args.alpha, args.unit),
+            "alpha": le.convert_alpha(direction, alphas[0], unit),
+            "alphas": alphas,
+            "goals": goal.goal_facts(reached),
             "layers": format_ranges(layers),
             "flags": arguments.describe_flags(args),
             "scorer": scorer.name if scorer else None,
@@ -71,24 +79,37 @@ def run(args: argparse.Namespace) -> None:
             le.to_pil(pair[1]).save(folder / face["after"])
         faces.save_faces(folder / "latents.npz", checkpoint, direction, both[:, 1])
         photographs.save_pasted(folder, found, pasted)
-        _draw_strip(pairs, rows, scorer, direction, args.alpha, found, pasted).save(folder / "strip.png")
+        _draw_strip(pairs, rows, scorer, suffixes, found, pasted).save(folder / "strip.png")
         write_run(folder, **facts)
     lines = [
         printing.network_line(args.network, checkpoint),
         *printing.preview_lines(args.precision),
-        printing.alpha_line(direction, facts["alpha"], facts["layers"]),
+        *([] if reached else [printing.alpha_line(direction, facts["alpha"], facts["layers"])]),
+        *printing.keep_lines(args.keep),
+        *goal.goal_lines(args, names, reached, direction.unit),
         *(_face_line(face, scorer) for face in rows),
         f"written    {args.outdir / 'strip.png'} and {2 * len(rows) + len(pasted) + 2} files beside it",
     ]
     printing.announce(args, facts, lines)
 
 
+def _move_all(latents: Tensor, alphas: list[float], unit: Unit | None, move: faces.Mover) -> Tensor:
+    """Move faces, together where their alphas are the same: [N, ...] -> before and after [N, 2, ...]."""
+    import torch
+
+    if len(set(alphas)) == 1:
+        return move(latents, [0.0, alphas[0]], unit)
+    parts = zip(latents[:, None], alphas, strict=True)
+    return torch.cat([move(face, [0.0, alpha], unit) for face, alpha in parts])
+
+
 def _describe_faces(
-    names: list[str], suffix: str, scorer: AttributeScorer | None, pairs: Tensor
+    names: list[str], suffixes: list[str], scorer: AttributeScorer | None, pairs: Tensor
 ) -> list[dict[str, Any]]:
     """List each face's files and scores: pairs [N, 2, 3, H, W]."""
     rows: list[dict[str, Any]] = [
-        {"name": name, "before": f"{name}.png", "after": f"{name}_{suffix}.png"} for name in names
+        {"name": name, "before": f"{name}.png", "after": f"{name}_{suffix}.png"}
+        for name, suffix in zip(names, suffixes, strict=True)
     ]
     if scorer is not None:
         scores = le.score(scorer, pairs)  # [N, 2]
@@ -103,8 +124,7 @@ def _draw_strip(
     pairs: Tensor,
     rows: list[dict[str, Any]],
     scorer: AttributeScorer | None,
-    direction: le.Direction,
-    alpha: float,
+    suffixes: list[str],
     found: list[Portrait],
     pasted: list[Tensor],
 ) -> Image.Image:
@@ -113,7 +133,7 @@ def _draw_strip(
     if scorer is not None:
         word = scorer.name.partition(":")[2] or scorer.name
         captions = [[f"{word} {face[key]:.1f}" for key in ("score_before", "score_after")] for face in rows]
-    labels = ["before", f"{direction.name} {alpha:+g}"]
+    labels = ["before", suffixes[0] if len(set(suffixes)) == 1 else "after"]
     if found:
         pairs, labels = photographs.lay_out(found, pairs, pasted)
         captions = captions and [["", *row, ""][: len(labels)] for row in captions]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,7 +53,7 @@ def add_offline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="download nothing (always so with LATENTEDIT_OFFLINE=1)")
 
 
-def add_direction(parser: argparse.ArgumentParser) -> None:
+def add_direction(parser: argparse.ArgumentParser, units: Sequence[str] = UNITS) -> None:
     """Add the direction, and how an edit along it is meant."""
     parser.add_argument(
         "--direction",
@@ -73,11 +73,18 @@ def add_direction(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--unit",
-        choices=UNITS,
+        choices=units,
         help="what an alpha counts: rows of the vector (raw), standard deviations of the population (sigma), or "
         "unit norm over all layers as in the memorability paper (flat); default: the direction's own",
     )
     parser.add_argument("--any-generator", action="store_true", help="take a direction of another generator too")
+    parser.add_argument(
+        "--keep",
+        nargs="+",
+        default=[],
+        metavar="ATTRIBUTE",
+        help="rated attributes that shall stay put, such as happy age: the path bends at every face so that they do",
+    )
 
 
 def add_space(parser: argparse.ArgumentParser) -> None:
@@ -160,6 +167,11 @@ def _choose_layers(text: str, direction: le.Direction, config: AnyConfig) -> tup
 def open_scorer(args: argparse.Namespace) -> AttributeScorer | None:
     """Load the scorer, or none."""
     return None if args.scorer == "none" else le.load_scorer(args.scorer)
+
+
+def open_attributes(names: Iterable[str]) -> list[AttributeScorer]:
+    """Load scorers by attributes of the assessor `omi`, unless another is named, as in patches:age."""
+    return [le.load_scorer(name if ":" in name else f"omi:{name}") for name in names]
 
 
 def parse_count(text: str) -> int:

@@ -66,6 +66,11 @@ def alpha_line(direction: le.Direction, alphas: Mapping[Unit, float], layers: st
     return f"direction  {direction.name}, alpha {conversion}, {where}"
 
 
+def keep_lines(names: Sequence[str]) -> list[str]:
+    """Say which ratings a path holds."""
+    return [f"held       {', '.join(names)}, face by face"] if names else []
+
+
 def score_cell(score: float, interval: Sequence[float]) -> str:
     """Write a score and where the rating lies nine times in ten, such as 48.8 [37, 60]."""
     low, high = interval

@@ -45,8 +45,7 @@ def run(args: argparse.Namespace) -> None:
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
     latents, names = faces.open_faces(args, checkpoint, direction)
-    swept = le.sweep(latents, direction, alphas, layers, args.unit)
-    moved = faces.map_faces(args, checkpoint, direction, swept.latents)
+    moved = faces.open_mover(args, checkpoint, direction, layers)(latents, alphas, args.unit)
     labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
     with recorded(args.outdir, args.latents) as folder:
         images = faces.render_faces(args, checkpoint, direction, moved)  # [N, A, 3, H, W]
@@ -61,7 +60,9 @@ def run(args: argparse.Namespace) -> None:
             "faces": names,
             "scores": None if scores is None else scores.tolist(),
         }
-        title = f"{direction.name}, alpha in {swept.unit}" + (f", scored by {scorer.name}" if scorer else "")
+        title = f"{direction.name}, alpha in {args.unit or direction.unit}" + (
+            f", scored by {scorer.name}" if scorer else ""
+        )
         captions = None if scores is None else [[f"{value:.1f}" for value in row] for row in scores.tolist()]
         le.image_grid(images, captions, labels, names, title).save(folder / "sweep.png")
         if scores is not None:
@@ -71,6 +72,7 @@ def run(args: argparse.Namespace) -> None:
         printing.network_line(args.network, checkpoint),
         *printing.preview_lines(args.precision),
         *_edges(direction, alphas, args.unit, format_ranges(layers)),
+        *printing.keep_lines(args.keep),
         *_score_table(names, labels, scores),
         f"written    {args.outdir / 'sweep.png'}" + (", scores.csv" if scores is not None else "") + " and run.json",
     ]
