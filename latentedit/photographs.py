@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,11 +44,21 @@ def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
 
 def load_square(path: Path, resolution: int) -> Tensor:
     """Read an image upright, crop its central square and resize: -> uint8 [3, R, R]."""
+    return _load(path, lambda image: _crop(image, resolution))
+
+
+def load_squeezed(path: Path, resolution: int) -> Tensor:
+    """Read an image upright and squeeze all of it into a square, as torchvision's Resize does: -> uint8 [3, R, R]."""
+    return _load(path, lambda image: _to_tensor(image.resize((resolution, resolution), Image.Resampling.BILINEAR)))
+
+
+def _load(path: Path, frame: Callable[[Image.Image], Tensor]) -> Tensor:
+    """Open and frame an image."""
     require_regular(path)
     message = f"{path} can't be read as an image: give a PNG or JPEG that is whole"
     with damaged(message), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata, which no one asked about
-        return _crop(_open(path), resolution)
+        return frame(_open(path))
 
 
 def _open(path: Path) -> Image.Image:
@@ -75,8 +85,12 @@ def _crop(rgb: Image.Image, resolution: int) -> Tensor:
     """Crop the central square and resize: -> uint8 [3, R, R]."""
     side = min(rgb.size)
     left, top = (rgb.width - side) // 2, (rgb.height - side) // 2
-    square = rgb.crop((left, top, left + side, top + side)).resize((resolution, resolution), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(square)).permute(2, 0, 1)
+    square = rgb.crop((left, top, left + side, top + side))
+    return _to_tensor(square.resize((resolution, resolution), Image.Resampling.LANCZOS))
+
+
+def _to_tensor(rgb: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 from torch import Tensor
 
@@ -41,6 +41,8 @@ class AttributeScorer:
     assessor: Assessor
     attribute: str
     matched: bool = False
+    framing: ClassVar[Literal["square"]] = "square"  # a face in FFHQ's frame
+    floor: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         if self.attribute not in self.assessor.attributes:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from pathlib import Path
 from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentedit.checkpoints.archive import load_archive, require_plain
-from latentedit.errors import InputError, about
-
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}  # bottlenecks a stage
 EXPANSION = 4
-RESMEM = "features."  # before the names of the ResNet inside ResMem
 
 
 class Bottleneck(nn.Module):
@@ -64,32 +58,3 @@ class ResNet(nn.Module):
         for i in range(len(BLOCKS[50])):
             x = self.get_submodule(f"layer{i + 1}")(x)
         return x.mean(dim=[2, 3])
-
-
-def find_resmem() -> Path:
-    """Find the weights inside the installed package `resmem`, whose code is not imported."""
-    try:
-        package = importlib.metadata.distribution("resmem")
-    except importlib.metadata.PackageNotFoundError as error:
-        raise InputError(
-            "the measuring network is missing: `pip install --no-deps resmem` (500 MB, for non-commercial use)"
-        ) from error
-    return Path(str(package.locate_file("resmem/model.pt")))
-
-
-def load_resmem_resnet(path: Path | None = None) -> ResNet:
-    """Load the ResNet-152 inside ResMem (Needell & Bainbridge 2022), for images in [0, 1].
-
-    Trained on ImageNet; its batch statistics are those of images in [0, 1], without torchvision's normalisation.
-    """
-    path = path or find_resmem()
-    network = ResNet(152)
-    known = {name: tensor for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
-    with about(path):
-        content = load_archive(path)
-        weights = content if isinstance(content, dict) else {}
-        found = {name: require_plain(name, weights.get(RESMEM + name)) for name in known}
-        if any(found[name].shape != tensor.shape for name, tensor in known.items()):
-            raise InputError("holds no ResNet-152: install resmem again")
-    network.load_state_dict(found, strict=False)  # its counters of batches are of no use
-    return network.eval().requires_grad_(False)

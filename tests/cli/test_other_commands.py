@@ -104,7 +104,7 @@ def test_a_small_generator_grows_and_is_measured(run, tmp_path, monkeypatch):
     done = run(*train, "--resolution", 16, "--images", 8, "--outdir", tmp_path / "large", *grow, "--json")
     assert run("inspect", done.facts["file"], "--json").facts["channels"] == [8, 8, 8]
     monkeypatch.setattr(
-        "latentedit.predictors.resnet.load_resmem_resnet", lambda: ResNet(50, 1).eval().requires_grad_(False)
+        "latentedit.predictors.resmem.load_resmem_resnet", lambda: ResNet(50, 1).eval().requires_grad_(False)
     )
     measure = ["--network", done.facts["file"], "--samples", 9, "--input-size", 16, "--outdir", tmp_path / "measures"]
     shown = run("train", "measure", "--data", tmp_path / "data", *measure)
