@@ -17,6 +17,7 @@ TEST = [
     "types-tqdm",
 ]
 PLOTS = ["matplotlib"]
+PREDICTORS = ["h5py", "transformers", "pytorch-msssim"]
 
 setup(
     name="latentedit",
@@ -47,6 +48,6 @@ setup(
         "filelock",
         "tqdm",
     ],
-    extras_require={"plots": PLOTS, "test": TEST + PLOTS, "fuzz": ["atheris"]},
+    extras_require={"plots": PLOTS, "predictors": PREDICTORS, "test": TEST + PLOTS + PREDICTORS, "fuzz": ["atheris"]},
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )

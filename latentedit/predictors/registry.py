@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,16 @@ import torch
 from latentedit.checkpoints import load_record, save_record
 from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.attributes import suggest
+from latentedit.predictors.face_regressor import BACKBONES, FUSIONS, FaceRegressor
 from latentedit.predictors.predictor import Predictor
 from latentedit.predictors.resmem import ResMem, load_resmem
 
 KIND = "predictor"
-PREDICTORS: dict[str, Callable[..., Predictor]] = {"resmem": ResMem}
+PREDICTORS: dict[str, Callable[..., Predictor]] = {
+    "resmem": ResMem,
+    **{name: partial(FaceRegressor, (name,)) for name in BACKBONES},
+    **{name: partial(FaceRegressor, parts) for name, parts in FUSIONS.items()},
+}
 PUBLISHED: dict[str, Callable[..., Predictor]] = {"resmem": load_resmem}  # those whose weights can be had
 
 
