@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentedit.arrays import load_content, to_tensor
-from latentedit.checkpoints.archive import require_plain
 from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.face_resnet import FaceResNet
 from latentedit.predictors.vgg_face import SIDE, VGG16
+from latentedit.predictors.weights import fill, read_weights
 
 FaceNetwork = VGG16 | FaceResNet
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -35,49 +34,22 @@ def load_identities(network: FaceNetwork, path: Path) -> None:
     """Fill a face network with the weights that were learned on VGGFace or VGGFace2.
 
     Keras' files are turned to torch's layout, VGG16's also from BGR to RGB, and a ResNet computes as Keras does
-    from then on. Files without the classes leave `fc8` or `fc` as they are. Raises InputError for any other file.
+    from then on. Files without their top leave all that is connected fully as it is. Raises InputError for any
+    other file.
     """
     with about(path):
         with path.open("rb") as file:
             is_keras = file.read(len(HDF5)) == HDF5
-        found = dict(_read_keras(network, path)) if is_keras else _read_port(path)
-        _fill(network, found)
+        found = dict(_read_keras(network, path)) if is_keras else read_weights(path)
+        fill(network, found, lambda name: name.startswith("fc"))
     if is_keras and isinstance(network, FaceResNet):
         network.imitate_keras()
-
-
-def _fill(network: FaceNetwork, found: dict[str, Tensor]) -> None:
-    """Copy the weights; those of the classes may be missing, and of VGG16 all that is connected fully."""
-    known = {name: tensor for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
-    if foreign := found.keys() - known.keys():
-        raise InputError(f"{min(foreign)} is no tensor of {type(network).__name__}: give the file of this network")
-    if wrong := [name for name, tensor in found.items() if tensor.shape != known[name].shape]:
-        shapes = f"{list(found[wrong[0]].shape)}, not {list(known[wrong[0]].shape)}"
-        raise InputError(f"{wrong[0]} has shape {shapes}: give the file of this network")
-    if missing := [name for name in known.keys() - found.keys() if not name.startswith("fc")]:
-        raise InputError(f"{min(missing)} is missing: the file is of another network or cut short")
-    network.load_state_dict(found, strict=False)
-
-
-def _read_port(path: Path) -> dict[str, Tensor]:
-    """Read a dictionary of arrays or tensors; counters of batches are of no use."""
-    content = load_content(path)
-    content = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(content, dict):
-        raise InputError("holds no dictionary of weights: give a file of keras-vggface or of a PyTorch port")
-    named = {str(name).removeprefix("module."): value for name, value in content.items()}
-    return {name: _plain(name, value) for name, value in named.items() if not name.endswith("num_batches_tracked")}
-
-
-def _plain(name: str, value: object) -> Tensor:
-    tensor = value if isinstance(value, Tensor) else to_tensor(value)
-    return require_plain(f"{name:.80}", tensor)
 
 
 def _read_keras(network: FaceNetwork, path: Path) -> Iterator[tuple[str, Tensor]]:
     """Yield the weights of a Keras file under torch's names."""
     with damaged(DAMAGED), _open_keras(path) as file:
-        groups = file["model_weights"] if "model_weights" in file else file
+        groups = file.get("model_weights", file)
         for layer in groups.attrs["layer_names"]:
             group = groups[_text(layer)]
             arrays = [_read_array(group, _text(name)) for name in group.attrs["weight_names"]]

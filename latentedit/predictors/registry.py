@@ -12,6 +12,7 @@ import torch
 from latentedit.checkpoints import load_record, save_record
 from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.attributes import suggest
+from latentedit.predictors.autoencoder import LatentRegressor
 from latentedit.predictors.face_regressor import BACKBONES, FUSIONS, FaceRegressor
 from latentedit.predictors.predictor import Predictor
 from latentedit.predictors.resmem import ResMem, load_resmem
@@ -21,6 +22,7 @@ PREDICTORS: dict[str, Callable[..., Predictor]] = {
     "resmem": ResMem,
     **{name: partial(FaceRegressor, (name,)) for name in BACKBONES},
     **{name: partial(FaceRegressor, parts) for name, parts in FUSIONS.items()},
+    "latent_mlp": LatentRegressor,
 }
 PUBLISHED: dict[str, Callable[..., Predictor]] = {"resmem": load_resmem}  # those whose weights can be had
 

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentedit.checkpoints.archive import load_archive, require_plain
 from latentedit.errors import InputError, about
 from latentedit.predictors.predictor import Predictor, crop_centre, resize
 from latentedit.predictors.resnet import ResNet
+from latentedit.predictors.weights import fill, read_weights
 
 RESNET = "features."  # before the names of the ResNet inside ResMem
 Network = TypeVar("Network", bound=nn.Module)
@@ -116,15 +116,10 @@ def load_resmem_resnet(path: Path | None = None) -> ResNet:
 
 
 def _fill(network: Network, prefix: str, path: Path | None) -> Network:
-    """Give a network without numbers the weights of the same names, after a prefix; batches are not counted."""
+    """Give a network without numbers the weights that stand after a prefix."""
     path = path or find_resmem()
-    known = network.state_dict()
     with about(path):
-        content = load_archive(path)
-        weights = content if isinstance(content, dict) else {}
-        counters = {name: torch.zeros_like(known[name], device="cpu") for name in known if name.endswith("_tracked")}
-        found = {name: require_plain(name, weights.get(prefix + name)) for name in known.keys() - counters.keys()}
-        if any(tensor.shape != known[name].shape for name, tensor in found.items()):
-            raise InputError("holds no ResMem: install resmem again")
-    network.load_state_dict(found | counters, assign=True)
+        weights = read_weights(path)
+        found = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+        fill(network, found)
     return network.eval().requires_grad_(False)

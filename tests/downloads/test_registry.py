@@ -36,7 +36,7 @@ def test_every_shipped_item_can_be_had_or_says_where(item):
     assert item.about
     assert item.source
     assert (item.resolution is None) == (item.kind == "direction")
-    assert item.file.endswith((".pkl", ".pt", ".npy", ".safetensors"))
+    assert item.file.endswith((".pkl", ".pt", ".pth", ".npy", ".safetensors", ".h5"))
     assert item.file.endswith(".safetensors") == item.bundled
     assert item.sha256 is None or item.size
 

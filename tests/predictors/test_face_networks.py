@@ -112,8 +112,9 @@ def test_keras_files_fill_every_tensor(kind, tmp_path):
 
 def test_vgg16_of_keras_sees_what_keras_sees(tmp_path):
     """Keras' arithmetic by hand: BGR, channels last, flattened row by row."""
-    network = make(VGG16)
-    write_keras(tmp_path / "vgg.h5", network)
+    network = VGG16(num_classes=5, width=2, hidden=8)
+    write_keras(tmp_path / "vgg.h5", make(VGG16))
+    load_identities(network, tmp_path / "vgg.h5")
     with h5py.File(tmp_path / "vgg.h5") as file:
         kernel, dense = (np.asarray(file[f"{name}/{name}/weight:0"]) for name in ("conv1_1", "fc6"))
     rgb = torch.rand(1, 3, 5, 5)
