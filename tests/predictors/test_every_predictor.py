@@ -40,8 +40,14 @@ def settings(name) -> dict:
 
 @pytest.fixture
 def network(name, settings) -> Predictor:
+    """One whose batch normalisation has seen images: otherwise little passes an untrained one."""
     torch.manual_seed(0)
-    return make_predictor(name, **settings).eval()
+    network = make_predictor(name, **settings)
+    for module in network.modules():
+        module.train(isinstance(module, torch.nn.BatchNorm2d))
+    with torch.no_grad():
+        network(network.preprocess(torch.rand(4, 3, 72, 72) * 2 - 1))
+    return network.eval()
 
 
 @pytest.fixture
