@@ -48,6 +48,27 @@ def _script(predictor: str, dropout: float, flip: bool, factor: float) -> Preset
     return Preset(predictor, {"dropout": dropout}, flip=flip, plateau_factor=factor, published_mistakes=mistakes)
 
 
+def _face_text(mode: str) -> Preset:
+    """Shahhosseini's notebook, and its two halves alone, which it did not try."""
+    return Preset(
+        "face_text",
+        {"mode": mode},
+        optimizer="adamw",
+        weight_decay=0.1,
+        epochs=60,
+        flip=True,
+        rotation=15.0,
+        plateau_factor=0.1,
+        plateau_patience=10,
+        clip_norm=1.0,
+        published_mistakes=(
+            "SENet-50 got RGB of 0 to 1, though its weights know centred BGR (as_published)",
+            "padding was scored as words are (as_published)",
+        ),
+    )
+
+
+FACE_TEXT = {"face_text": "both", "face_only": "image", "text_only": "text"}
 PRESETS: dict[str, Preset] = {
     "vgg_hf_drop": _script("vgg16", 0.5, True, 0.5),
     "vgg_hf": _script("vgg16", 0.0, False, 0.5),
@@ -62,6 +83,17 @@ PRESETS: dict[str, Preset] = {
     "senres": _script("senres", 0.5, True, 0.5),
     "senvgg": _script("senvgg", 0.5, True, 0.5),
     "senresvgg": _script("senresvgg", 0.5, True, 0.5),
+    "visual_memory": Preset(  # Visual Memory AI, config.yaml
+        "sigmoid_head",
+        loss="mse",
+        weight_decay=1e-5,
+        batch=32,
+        flip=True,
+        plateau_patience=5,
+        stop_after=10,
+        published_mistakes=("each split's scores were scaled by its own least and largest",),
+    ),
+    **{name: _face_text(mode) for name, mode in FACE_TEXT.items()},
 }
 
 

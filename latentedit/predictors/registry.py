@@ -14,8 +14,12 @@ from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.attributes import suggest
 from latentedit.predictors.autoencoder import LatentRegressor
 from latentedit.predictors.face_regressor import BACKBONES, FUSIONS, FaceRegressor
+from latentedit.predictors.face_text import FaceText
+from latentedit.predictors.frozen_features import FrozenFeatures
 from latentedit.predictors.predictor import Predictor
 from latentedit.predictors.resmem import ResMem, load_resmem
+from latentedit.predictors.sigmoid_head import SigmoidHead
+from latentedit.predictors.vit import ViTMem, load_vitmem
 
 KIND = "predictor"
 PREDICTORS: dict[str, Callable[..., Predictor]] = {
@@ -23,8 +27,15 @@ PREDICTORS: dict[str, Callable[..., Predictor]] = {
     **{name: partial(FaceRegressor, (name,)) for name in BACKBONES},
     **{name: partial(FaceRegressor, parts) for name, parts in FUSIONS.items()},
     "latent_mlp": LatentRegressor,
+    "vitmem": ViTMem,
+    "sigmoid_head": SigmoidHead,
+    "frozen_features": FrozenFeatures,
+    "face_text": FaceText,
 }
-PUBLISHED: dict[str, Callable[..., Predictor]] = {"resmem": load_resmem}  # those whose weights can be had
+PUBLISHED: dict[str, Callable[..., Predictor]] = {
+    "resmem": load_resmem,
+    "vitmem": load_vitmem,
+}  # those whose weights can be had
 
 
 def make_predictor(name: str, **settings: Any) -> Predictor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -22,12 +24,30 @@ from latentedit.predictors import (
 from latentedit.predictors.presets import PRESETS, load_preset
 
 SMALL = {"width": 2, "input_size": 64}
-SETTINGS = {"resmem": {}}  # those of a small network, where they are not SMALL
+CLIP = {
+    "model_type": "clip_vision_model",
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 32,
+    "patch_size": 16,
+    "projection_dim": 8,
+}
+SMALL_BERT = {"num_hidden_layers": 1, "intermediate_size": 8, "vocab_size": 30}
+SETTINGS = {  # those of a small network, where they are not SMALL
+    "resmem": {},
+    "vitmem": {"width": 16, "depth": 1, "heads": 2},
+    "frozen_features": {"config": CLIP},
+    "face_text": {"mode": "image", "width": 2},
+}
 
 
 @pytest.fixture(params=sorted(PREDICTORS))
 def name(request, monkeypatch) -> str:
     """Each name, with ResMem made small."""
+    if request.param == "frozen_features":
+        pytest.importorskip("transformers")
     monkeypatch.setitem(resnet.BLOCKS, 152, (1, 1, 1, 1))
     monkeypatch.setattr(resmem, "WIDTHS", (64, 64, 64, 64, 64, 64, 1))
     return request.param
@@ -107,13 +127,20 @@ def test_other_files_and_names_are_refused(tmp_path):
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_every_preset_makes_its_predictor(preset):
     chosen = PRESETS[preset]
-    network = make_predictor(chosen.predictor, **{**chosen.settings, **SETTINGS.get(chosen.predictor, SMALL)})
+    if "text" in preset:
+        pytest.importorskip("transformers")
+        chosen = replace(chosen, settings={**chosen.settings, "text": SMALL_BERT})
+    network = make_predictor(chosen.predictor, **{**SETTINGS.get(chosen.predictor, SMALL), **chosen.settings})
     assert isinstance(network, Predictor)
 
 
 def test_presets_are_those_of_the_scripts():
     """Facts of jasoncala/face-memorability, fine_tuning/: dropout, mirroring, plateau."""
-    facts = {name: (p.settings["dropout"], p.flip, p.plateau_factor) for name, p in PRESETS.items() if "_" in name}
+    facts = {
+        name: (p.settings["dropout"], p.flip, p.plateau_factor)
+        for name, p in PRESETS.items()
+        if "drop" in name or "hf" in name or "train" in name
+    }
     assert facts["sen_hf_drop"] == facts["vgg_hf_drop"] == facts["res_hf_drop"] == (0.5, True, 0.5)
     assert facts["vgg_hf"] == facts["res_train_hf"] == (0.0, False, 0.5)
     trains = [PRESETS[name] for name in ("vggtrain", "restrain", "sentrain")]
