@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 
 TEST = [
     "pytest",
+    "pytest-xdist",
     "hypothesis",
     "ruff",
     "mypy",

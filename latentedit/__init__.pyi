@@ -22,8 +22,12 @@ from .editing import convert_alpha as convert_alpha
 from .editing import edit as edit
 from .editing import sweep as sweep
 from .errors import InputError as InputError
+from .evaluation import Card as Card
 from .evaluation import Effect as Effect
+from .evaluation import cosine_of as cosine_of
+from .evaluation import evaluate as evaluate
 from .evaluation import measure_effects as measure_effects
+from .evaluation import ms_ssim as ms_ssim
 from .evaluation import rate_population as rate_population
 from .latents import load_latents as load_latents
 from .latents import load_styles as load_styles

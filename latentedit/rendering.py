@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 from latentedit.errors import InputError
 from latentedit.latents import check_fit
-from latentedit.networks import Generator, NoiseMode, cuda_synthesis, freeze
+from latentedit.networks import Generator, NoiseMode
+from latentedit.networks.cuda_synthesis import cuda_synthesis
+from latentedit.networks.frozen import freeze
 from latentedit.vocabulary import Precision
 
 INK, PAPER, FAINT = (28, 28, 30), (255, 255, 255), (110, 110, 115)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,3 +41,33 @@ def wilson_interval(hits: int, count: int) -> tuple[float, float]:
 
     interval = binomtest(hits, count).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % bootstrap interval; not a number where it cannot be had."""
+
+    value: float
+    low: float
+    high: float
+
+
+def resample_faces(num_faces: int, num_resamples: int = 1000, seed: int = 0) -> Floats:
+    """Draw bootstrap resamples as the share of each face in each: -> [num_resamples + 1, num_faces].
+
+    The first row is the sample itself, so that `shares @ values` is the mean and all its resamples at once.
+    """
+    counts = np.random.default_rng(seed).multinomial(num_faces, [1 / num_faces] * num_faces, num_resamples)
+    return np.concatenate([np.ones((1, num_faces)), counts]) / num_faces
+
+
+def summarise_resamples(figures: Floats) -> Estimate:
+    """Reduce a figure of the sample and of each of its resamples to an estimate: [num_resamples + 1] -> Estimate.
+
+    The interval is that of the percentiles 2.5 and 97.5, and no number where more resamples than that give none.
+    """
+    if not np.isfinite(figures[0]):
+        return Estimate(math.nan, math.nan, math.nan)
+    drawn = np.sort(figures[1:])  # what is no number comes last
+    low, high = (drawn[round(share * (len(drawn) - 1))] for share in (0.025, 0.975))
+    return Estimate(float(figures[0]), float(low), float(high))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,13 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, max_exa
 settings.load_profile("repeatable")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 SETTINGS = ("LATENTEDIT_CACHE", "LATENTEDIT_OFFLINE", "LATENTEDIT_REGISTRY", *PROXIES, *map(str.upper, PROXIES))
+
+
+def pytest_configure() -> None:
+    """Take one thread where the tests run in one process a core: more would only wait for each other."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

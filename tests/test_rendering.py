@@ -10,7 +10,7 @@ from latentedit import load_generator
 from latentedit.editing import sweep
 from latentedit.errors import InputError
 from latentedit.latents import sample, to_styles
-from latentedit.networks import CudaSynthesis
+from latentedit.networks.cuda_synthesis import CudaSynthesis
 from latentedit.rendering import FACE_BOX, MARGIN, heat_map, image_grid, oval, render, render_styles, to_pil, to_pixels
 from stylegan_ops import build
 

@@ -17,6 +17,11 @@ from typing import IO, Any
 from latentedit.checkpoints.inert import Call, Name, Network
 from latentedit.errors import InputError, one_line
 
+Reader = Callable[[Any], Any]  # of what stands behind an opcode
+OPCODES: dict[bytes, tuple[str, Reader | None]] = {
+    info.code.encode("latin1"): (info.name, info.arg.reader if info.arg else None) for info in pickletools.opcodes
+}
+STOP = b"."
 ARGUMENTS = {  # opcodes that push what is written behind them
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
     *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
@@ -65,10 +70,11 @@ class Machine:
 
     def run(self) -> Any:
         """Carry out every opcode up to STOP."""
-        for opcode, argument, _ in pickletools.genops(self.file):  # type: ignore[arg-type]
-            if opcode.name == "STOP":
-                break
-            self._step(opcode.name, argument)
+        while (code := self.file.read(1)) != STOP:
+            if code not in OPCODES:
+                raise ValueError(f"{code!r} for an opcode")
+            name, read = OPCODES[code]
+            self._step(name, self.file.read_argument(code, read) if read else None)
         return self.stack.pop()
 
     def _step(self, name: str, argument: Any) -> None:
@@ -211,6 +217,10 @@ class Bounded:
 
     def readline(self) -> bytes:
         return self.file.readline(LONGEST_LINE)
+
+    def read_argument(self, code: bytes, read: Reader) -> Any:
+        """Read what stands behind an opcode."""
+        return read(self)
 
 
 def _require_short(value: Any) -> Any:

@@ -16,6 +16,7 @@ from latentedit.checkpoints.checkpoint import Checkpoint, build_generator
 from latentedit.checkpoints.inert import Network
 from latentedit.checkpoints.inference import infer_config
 from latentedit.checkpoints.nvidia import reconcile, require_supported
+from latentedit.checkpoints.stored import allocate
 from latentedit.checkpoints.unpickler import rebuild_array, rebuild_number
 from latentedit.errors import InputError
 from latentedit.networks import MAX_TAPS, GeneratorConfig
@@ -40,31 +41,47 @@ SETTINGS = {  # TensorFlow's keyword arguments: what stylegan2-ada-pytorch calls
     "mapping_nonlinearity": "activation",
 }
 W_AVG_BETA = 0.995  # where nothing is said
+BUFFER = 2**24  # bytes: the largest kernels of the field have 9,437,184
+STRIP = 16  # inputs of a kernel that are turned at a time
 
 
 def _keep(x: Tensor) -> Tensor:
     return x
 
 
+def _transpose(x: Tensor) -> Tensor:
+    return torch.from_numpy(x.t().numpy().copy("C"))
+
+
 def _order_axes(x: Tensor) -> Tensor:
-    """Turn a kernel [k, k, I, O] into [O, I, k, k], in two steps that keep to the cache."""
-    height, width, inputs, outputs = x.shape
-    return x.flatten(2).flatten(0, 1).t().contiguous().reshape(inputs, outputs, height, width).transpose(0, 1)
+    return _turn(x.numpy())
 
 
 def _flip(x: Tensor) -> Tensor:
-    return _order_axes(x.flip(0, 1))  # the up-sampling convolution there is a transposed one
+    return _turn(x.numpy()[::-1, ::-1])  # the up-sampling convolution there is a transposed one
 
+
+def _turn(kernel: np.ndarray) -> Tensor:
+    """Turn a kernel [k, k, I, O] into [O, I, k, k], a few inputs at a time, which the cache holds."""
+    height, width, inputs, outputs = kernel.shape
+    turned = allocate(kernel.nbytes).view(torch.float32).reshape(outputs, inputs, height, width)
+    for start in range(0, inputs, STRIP):
+        strip = np.ascontiguousarray(kernel[:, :, start : start + STRIP].transpose(2, 3, 0, 1))
+        turned.numpy()[:, start : start + STRIP] = strip.swapaxes(0, 1)
+    return turned
+
+
+COPYING = (_transpose, _order_axes, _flip)  # what they read need not last
 
 # A layer's tensors: the name there, the name here, the change of the values.
 DENSE: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
-    "weight": ("weight", torch.t),
+    "weight": ("weight", _transpose),
     "bias": ("bias", _keep),
 }
 MODULATED: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
     "weight": ("weight", _order_axes),
     "bias": ("bias", _keep),
-    "mod_weight": ("affine.weight", torch.t),
+    "mod_weight": ("affine.weight", _transpose),
     "mod_bias": ("affine.bias", lambda x: x + 1),  # styles are 1 + x there
     "noise_strength": ("noise_strength", _keep),
 }
@@ -82,7 +99,8 @@ def interpret(content: object) -> Checkpoint:
     settings = _gather_settings(networks)
     variables = dict(_variables(networks))
     _require_skip(variables)
-    weights = dict(_translate(name, _rebuild(array)) for name, array in variables.items())
+    buffer = torch.empty(BUFFER, dtype=torch.uint8)
+    weights = dict(_translate(name, array, buffer) for name, array in variables.items())
     config = infer_config(weights)
     if not config.use_noise:  # the maps are there all the same
         weights = {name: x for name, x in weights.items() if not name.endswith("noise_const")}
@@ -153,8 +171,8 @@ def _variables(networks: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, ob
                     raise InputError(f"damaged: a variable of the network {prefix!r} has no name")
 
 
-def _rebuild(array: object) -> Tensor:
-    return torch.from_numpy(np.require(rebuild_array(array), requirements="W")).float()
+def _rebuild(array: object, buffer: Tensor | None) -> Tensor:
+    return torch.from_numpy(np.require(rebuild_array(array, buffer), requirements="W")).float()
 
 
 def _require_skip(variables: Mapping[str, object]) -> None:
@@ -168,9 +186,10 @@ def _require_skip(variables: Mapping[str, object]) -> None:
             raise InputError(f"{kind}: not supported, only configs E and F with architecture 'skip' are")
 
 
-def _translate(name: str, x: Tensor) -> tuple[str, Tensor]:
+def _translate(name: str, array: object, buffer: Tensor) -> tuple[str, Tensor]:
     """Find NVIDIA's PyTorch name and layout; a name that is unknown stays, to be refused as such."""
     translated, change = _find(name)
+    x = _rebuild(array, buffer if change in COPYING else None)
     try:
         return translated, change(x).contiguous()
     except (RuntimeError, IndexError, ValueError) as error:

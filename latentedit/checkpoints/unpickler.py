@@ -8,6 +8,7 @@ outside a short list are refused all the same: a file that needs them is no chec
 from __future__ import annotations
 
 import io
+import pickle
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +18,9 @@ from torch import Tensor
 
 from latentedit.checkpoints.archive import require_plain
 from latentedit.checkpoints.inert import CLASSES, FUNCTIONS, Call
-from latentedit.checkpoints.machine import Bounded, run_pickle
-from latentedit.checkpoints.stored import HeldBytes, Span, StoredTensor, WeightFile
+from latentedit.checkpoints.inspection import TORCH_LEGACY
+from latentedit.checkpoints.machine import Bounded, Reader, run_pickle
+from latentedit.checkpoints.stored import HeldBytes, Span, StoredTensor, Text, WeightFile
 from latentedit.errors import InputError
 
 KINDS = {"Bool": "bool", "Byte": "uint8", "Char": "int8", "Short": "int16", "Int": "int32", "Long": "int64"} | {
@@ -29,16 +31,23 @@ KINDS = {"Bool": "bool", "Byte": "uint8", "Char": "int8", "Short": "int16", "Int
 }
 STORAGES = {f"torch.{kind}Storage": getattr(torch, dtype) for kind, dtype in KINDS.items()}
 MAX_STORAGE_HEADER = 2**12  # bytes, ten times what torch writes
+SYSTEM = {
+    "protocol_version": torch.serialization.PROTOCOL_VERSION,
+    "little_endian": True,
+    "type_sizes": {"short": 2, "int": 4, "long": 4},
+}
+PREAMBLE = TORCH_LEGACY + pickle.dumps(torch.serialization.PROTOCOL_VERSION, 2) + pickle.dumps(SYSTEM, 2)
 LARGE = 2**12  # bytes: what is longer stays in the file until it is wanted
-BYTES = (b"B", b"\x8e")  # opcodes: BINBYTES, BINBYTES8
+WIDTHS = {b"B": 4, b"T": 4, b"X": 4, b"\x8e": 8, b"\x8d": 8}  # bytes of the lengths of bytes and texts, by opcode
+TEXTS = (b"X", b"\x8d")  # in UTF-8; T is bytes as Python 2 wrote them
 NUMBERS = ("f4", "f8", "i4", "i8", "b1")  # little-endian, as every machine that trains writes them
 
 
 def unpickle(path: Path, start: int = 0) -> object:
     """Return what a pickle holds: plain values and containers as they are, everything else as `Call`.
 
-    Long bytes, weights as a rule, come as a `Span` that is yet to be read. `start` skips the bytes
-    before the pickle, as numpy puts a header in front of some.
+    Long bytes, weights as a rule, come as a `Span` that is yet to be read, long texts as a `Text`.
+    `start` skips the bytes before the pickle, as numpy puts a header in front of some.
     """
     file = WeightFile(path)
     file.stream.seek(start)
@@ -55,27 +64,23 @@ def _find(name: str) -> object:
 
 
 class _Skimmed(Bounded):
-    """A file whose long bytes are left where they are, as a `Span` each."""
+    """A file whose long bytes and texts are left where they are, as a `Span` or a `Text` each."""
 
     def __init__(self, file: WeightFile) -> None:
         super().__init__(file.stream)
-        self.weights, self.opcode = file, b""
+        self.weights = file
 
-    def tell(self) -> int:
-        """Say where the next opcode stands, which `genops` asks before each."""
-        self.opcode = b""
-        return super().tell()
-
-    def read(self, count: int) -> Any:
-        """Read an opcode, or what stands behind it: bytes, as a `Span` where they are long."""
-        if not self.opcode:
-            self.opcode = super().read(count)
-            return self.opcode
-        start = super().tell()
-        if self.opcode not in BYTES or count <= LARGE or start + count > self.size:
-            return super().read(count)
-        self.file.seek(start + count)
-        return Span(self.weights, start, count)
+    def read_argument(self, code: bytes, read: Reader) -> Any:
+        """Read what stands behind an opcode, or only where it stands."""
+        if width := WIDTHS.get(code):
+            start = self.tell() + width
+            count = int.from_bytes(self.read(width), "little")
+            if LARGE < count <= self.size - start:
+                self.file.seek(start + count)
+                content = Span(self.weights, start, count)
+                return Text(content) if code in TEXTS else content
+            self.file.seek(start - width)
+        return read(self)
 
 
 def rebuild_tensor(value: object) -> Tensor:
@@ -102,9 +107,14 @@ def _open_storage(value: object) -> tuple[Span, torch.dtype]:
 
 
 def _parse_storage(content: Span) -> tuple[Span, torch.dtype]:
-    """Read the five pickles in front of the numbers: a mark, a version, a machine, the storage, its key."""
-    stream = io.BytesIO(content.read(0, min(len(content), MAX_STORAGE_HEADER)).numpy().tobytes())
-    match [run_pickle(stream, _find_kind, lambda identity: identity) for _ in range(5)]:
+    """Read the five pickles in front of the numbers: a mark, a version, a machine, the storage, its key.
+
+    The first three are the same in every storage that a common machine wrote, and then left out.
+    """
+    head = content.read(0, min(len(content), MAX_STORAGE_HEADER)).numpy().tobytes()
+    stream, known = io.BytesIO(head), 3 if head.startswith(PREAMBLE) else 0
+    stream.seek(len(PREAMBLE) if known else 0)
+    match [run_pickle(stream, _find_kind, lambda identity: identity) for _ in range(5 - known)]:
         case [*_, ("storage", torch.dtype() as dtype, _, _, int(count), None), _]:
             start = stream.tell() + 8  # the count once more
             return content.cut(start, count * dtype.itemsize), dtype
@@ -120,11 +130,21 @@ def _rebuild_bytes(value: object) -> bytes:
     match value:
         case bytes() | bytearray():
             return bytes(value)
+        case str() | Text() as text:
+            return _encode(text)
+        case Call("_codecs.encode", (str() | Text() as text, "latin1")):
+            return _encode(text)
         case Span():
             return value.read(0, len(value)).numpy().tobytes()
-        case str(text) | Call("_codecs.encode", (str(text), "latin1")) if max(text, default="") <= "\xff":
-            return text.encode("latin1")  # bytes as Python 2 and protocol 2 spell them
     raise InputError("damaged: bytes expected in it")
+
+
+def _encode(text: str | Text) -> bytes:
+    """Return the bytes that Python 2 and protocol 2 spell as text."""
+    try:
+        return (text if isinstance(text, str) else text.read()).encode("latin1")
+    except UnicodeError as error:
+        raise InputError("damaged: bytes expected in it") from error
 
 
 def rebuild_number(value: object) -> object:
@@ -139,27 +159,32 @@ def rebuild_number(value: object) -> object:
     return value
 
 
-def rebuild_array(value: object) -> np.ndarray:
-    """Make the numpy array that a `Call` describes, of plain numbers and of the shape it says."""
+def rebuild_array(value: object, buffer: Tensor | None = None) -> np.ndarray:
+    """Make the numpy array that a `Call` describes, of plain numbers and of the shape it says.
+
+    One that comes from a file may lie in `buffer`, if that is long enough.
+    """
     match value:
         case Call(
             "numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct",
             state=(_, tuple(shape), dtype, fortran, data),
         ):
-            return _lay_out(data, dtype, shape, "F" if fortran else "C")
+            return _lay_out(data, dtype, shape, "F" if fortran else "C", buffer)
         case Call(
             "numpy.core.numeric._frombuffer" | "numpy._core.numeric._frombuffer",
             (data, dtype, tuple(shape), "C" | "F" as order),
         ):
-            return _lay_out(data, dtype, shape, order)
+            return _lay_out(data, dtype, shape, order, buffer)
     raise InputError("damaged: an array in it holds no plain numbers")
 
 
-def _lay_out(data: object, dtype: object, shape: tuple[Any, ...], order: Literal["C", "F"]) -> np.ndarray:
+def _lay_out(
+    data: object, dtype: object, shape: tuple[Any, ...], order: Literal["C", "F"], buffer: Tensor | None
+) -> np.ndarray:
     """Lay bytes out as an array, all of them."""
     match dtype:
         case Call("numpy.dtype", (str(code), *_), state=(_, "<" | "|", *_)) if code in NUMBERS:
-            flat = data.read(0, len(data)).numpy() if isinstance(data, Span) else _rebuild_bytes(data)
+            flat = data.read(0, len(data), buffer).numpy() if isinstance(data, Span) else _rebuild_bytes(data)
             try:
                 if min(shape, default=0) >= 0:  # numpy would guess a negative length
                     return np.frombuffer(flat, code).reshape(shape, order=order)

@@ -21,6 +21,7 @@ from latentedit.cli import (
     directions,
     discover,
     doctor,
+    evaluate,
     inspect,
     models,
     score,
@@ -30,12 +31,27 @@ from latentedit.cli import (
 from latentedit.downloads import switches
 from latentedit.errors import InputError, Notice, one_line
 
-COMMANDS = (apply, sweep, discover, condition, score, inspect, convert, directions, models, train, bench, doctor)
+COMMANDS = (
+    apply,
+    sweep,
+    discover,
+    condition,
+    evaluate,
+    score,
+    inspect,
+    convert,
+    directions,
+    models,
+    train,
+    bench,
+    doctor,
+)
 EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
   latentedit discover --scorer omi:happy --name joy       a direction of your own
   latentedit condition w_sq --without smile --name cond_smile
+  latentedit evaluate w_sq cond_smile                     what each does, and what else at equal effect
   latentedit directions list
   latentedit models list                                  published checkpoints, downloaded when they are named
 """

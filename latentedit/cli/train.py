@@ -76,6 +76,9 @@ def _add_generator(actions: arguments.Commands) -> None:
         "--path-weight", type=arguments.parse_weight, default=0.0, help="of path-length regularisation (default 0: off)"
     )
     parser.add_argument(
+        "--anchor", type=arguments.parse_weight, default=0.0, help="of rebuilding training faces (default 0: off)"
+    )
+    parser.add_argument(
         "--grow-from",
         type=Path,
         metavar="STATE",
@@ -105,6 +108,7 @@ def train_generator_command(args: argparse.Namespace) -> None:
         ada_images=args.ada_images,
         ada_start=args.ada_start,
         path_weight=args.path_weight,
+        anchor=args.anchor,
     )
     config = _config(args)
     device = choose_device(args.device)

@@ -8,9 +8,6 @@ from latentedit.networks.config import StyleLayer as StyleLayer
 from latentedit.networks.config import band_channels as band_channels
 from latentedit.networks.config import block_channels as block_channels
 from latentedit.networks.config import read_config as read_config
-from latentedit.networks.cuda_synthesis import CudaSynthesis as CudaSynthesis
-from latentedit.networks.cuda_synthesis import cuda_synthesis as cuda_synthesis
-from latentedit.networks.frozen import freeze as freeze
 from latentedit.networks.generator import Generator as Generator
 from latentedit.networks.synthesis import NoiseMode as NoiseMode
 from latentedit.networks.synthesis import StyledNetwork as StyledNetwork

@@ -14,12 +14,14 @@ from torch import Tensor, nn
 from latentedit.networks import Generator, GeneratorConfig
 from latentedit.networks.discriminator import Discriminator
 from latentedit.training.ada import Strength, augment_adaptively
+from latentedit.training.anchor import Anchor
 from latentedit.training.augmentation import augment
 from latentedit.training.images import draw_batch
 from latentedit.training.settings import Settings as Settings
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-CHANGEABLE = ("learning_rate", "augment", "ada_target", "ada_images", "ada_start", "path_weight", "path_interval")
+ADA = ("ada_target", "ada_images", "ada_start")
+CHANGEABLE = ("learning_rate", "augment", *ADA, "path_weight", "path_interval", "anchor")
 PATH_MEMORY = 0.01  # share of a batch in the running mean of path lengths
 
 
@@ -39,6 +41,7 @@ class Training:
         self.path_length = torch.zeros([], device=device)
         self.generator_optimiser = _adam(self.generator)
         self.discriminator_optimiser = _adam(self.discriminator)
+        self.anchor = Anchor(config, device, self.dtype) if settings.anchor else None
         self._set_rates()
         self.num_images = 0
 
@@ -47,15 +50,18 @@ class Training:
         paths = self.settings.path_interval if self.settings.path_weight else None
         _set_rate(self.generator_optimiser, self.settings.learning_rate, paths)
         _set_rate(self.discriminator_optimiser, self.settings.learning_rate, self.settings.r1_interval)
+        if self.anchor:
+            self.anchor.set_rate(self.settings.learning_rate)
 
     def step(self, images: Tensor) -> dict[str, float]:
         """Take one step of discriminator and generator on uint8 images; return the losses."""
         reals = draw_batch(images, self.settings.batch).to(self.device, memory_format=torch.channels_last)
-        fakes = self._render(self.settings.batch, track=True)
+        ws = self._draw_ws(self.settings.batch, track=True)
+        fakes = self._render(ws)
         losses = self._step_discriminator(reals, fakes.detach())
         if self._is_due(self.settings.r1_interval):
             losses |= self._regularise(reals)
-        losses |= self._step_generator(fakes)
+        losses |= self._step_generator(fakes, reals, ws)
         if self.settings.path_weight and self._is_due(self.settings.path_interval):
             losses |= self._regularise_paths()
         self.num_images += self.settings.batch
@@ -84,12 +90,21 @@ class Training:
         _descend(penalty * (self.settings.r1_gamma / 2 * self.settings.r1_interval), self.discriminator_optimiser)
         return {"r1": float(penalty.detach())}
 
-    def _step_generator(self, fakes: Tensor) -> dict[str, float]:
+    def _step_generator(self, fakes: Tensor, reals: Tensor, ws: Tensor) -> dict[str, float]:
         self.discriminator.requires_grad_(False)
         loss = F.softplus(-self._judge(fakes)).mean()
-        _descend(loss, self.generator_optimiser)
+        costs = self._anchor_faces(reals, fakes, ws)
+        total = loss + self.settings.anchor * sum(costs.values())
+        _descend(total, self.generator_optimiser, *([self.anchor.optimiser] if self.anchor else []))
         self.discriminator.requires_grad_(True)
-        return {"generator": float(loss.detach())}
+        return {name: float(value.detach()) for name, value in {"generator": loss, **costs}.items()}
+
+    def _anchor_faces(self, reals: Tensor, fakes: Tensor, ws: Tensor) -> dict[str, Tensor]:
+        """Rebuild half a batch, where the settings want it: rebuilding takes as long as judging."""
+        if not self.anchor:
+            return {}
+        few = max(self.settings.batch // 2, 1)
+        return self.anchor.measure(self.generator, self.discriminator, reals[:few], fakes[:few], ws[:few])
 
     def _regularise_paths(self) -> dict[str, float]:
         """Penalise unequal lengths of the image's gradient by ws, on half a batch (Karras et al. 2020, appendix B)."""
@@ -112,9 +127,9 @@ class Training:
             return augment(images)
         return augment_adaptively(images, self.strength.p) if self.settings.augment == "ada" else images
 
-    def _render(self, count: int, track: bool = False) -> Tensor:
-        """Render random faces: -> [count, 3, R, R]."""
-        images: Tensor = self.generator.synthesis(self._draw_ws(count, track), noise_mode="random", dtype=self.dtype)
+    def _render(self, ws: Tensor) -> Tensor:
+        """Render faces: [N, num_ws, w_dim] -> [N, 3, R, R]."""
+        images: Tensor = self.generator.synthesis(ws, noise_mode="random", dtype=self.dtype)
         return images
 
     def _draw_ws(self, count: int, track: bool = False) -> Tensor:
@@ -141,6 +156,8 @@ class Training:
             random["cuda_rng"] = torch.cuda.get_rng_state(self.device)
         if self.settings.augment == "ada":
             parts["strength"] = self.strength.state_dict()
+        if self.anchor:
+            parts |= self.anchor.state_dict()
         progress = {"num_images": self.num_images, "path_length": self.path_length.cpu()}
         return parts | random | progress | {"record": json.dumps(record)}
 
@@ -148,6 +165,10 @@ class Training:
         """Go on from what `state_dict` returned, at the rates of the present settings."""
         for name, part in self._parts().items():
             part.load_state_dict(_fuse(state[name]) if isinstance(part, torch.optim.Optimizer) else state[name])
+        if self.anchor and "encoder" in state:
+            self.anchor.load_state_dict(state)
+        elif self.anchor:
+            self.anchor.take_over(state["discriminator"])
         self._set_rates()
         if self.settings.augment == "ada" and "strength" in state:
             self.strength.load_state_dict(state["strength"])
@@ -184,7 +205,9 @@ def _set_rate(optimiser: torch.optim.Optimizer, learning_rate: float, interval: 
     optimiser.param_groups[0].update(lr=learning_rate * lazy, betas=(0.0, 0.99**lazy))
 
 
-def _descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:
-    optimiser.zero_grad(set_to_none=True)
+def _descend(loss: Tensor, *optimisers: torch.optim.Optimizer) -> None:
+    for optimiser in optimisers:
+        optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+    for optimiser in optimisers:
+        optimiser.step()

@@ -16,6 +16,7 @@ from latentedit.networks.stylegan2 import SynthesisBlock
 from latentedit.training.gan import Training
 
 CARRIERS = 6  # channels that carry r, g, b, -r, -g, -b through a leaky ReLU without loss
+ANCHOR = ("encoder", "encoder_optimiser")
 SLOPE = 0.2  # of the leaky ReLU below zero
 
 
@@ -39,7 +40,7 @@ def grow(training: Training, small: GeneratorConfig, state: dict[str, Any]) -> N
         for name, shape in (("generator", Generator), ("discriminator", Discriminator))
     }
     training.load_state_dict(
-        state
+        {name: part for name, part in state.items() if name not in ANCHOR}  # takes over the grown critic's blocks
         | {name: network.state_dict() for name, network in networks.items()}
         | {f"{name}_optimiser": moment for name, moment in moments.items()}
     )

@@ -24,3 +24,4 @@ class Settings:
     ada_start: float = 0.0  # p of the first image
     path_weight: float = 0.0  # of path-length regularisation; 2 on a GPU
     path_interval: int = 8
+    anchor: float = 0.0  # weight of rebuilding the training faces beside the critic's judgement

@@ -146,7 +146,7 @@ def describe(name: str, seconds: list[float], work: float, rate: float) -> dict[
 def measure_memory(resolution: int = 1024, count: int = 8) -> dict[str, Any]:
     """Render images in this process: -> bytes of the packed weights, and by how much the peak grew beside them."""
     from latentedit import render
-    from latentedit.networks import freeze
+    from latentedit.networks.frozen import freeze
 
     generator = make_generator(resolution, BASES[resolution])
     ws = generator.map(torch.randn(count, 512, generator=torch.Generator().manual_seed(0)))

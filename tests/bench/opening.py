@@ -2,16 +2,19 @@
 
     python tests/bench/opening.py [--rounds 7] [--folder DIR]
 
-Every figure is of a fresh process that has imported torch and nothing else. Ours covers the import of
-latentedit, all that it imports included, and `load_generator_file`; the other is
+Every figure is of a fresh process that has imported torch and nothing else. Two readings of our time:
+`first` runs from before `from latentedit import load_generator`, all that it imports included, to the
+generator fit for use, and keeps the limit; `call` is `load_generator(file)` alone. The other is
 `torch.load(file, weights_only=True, mmap=False)` of the same weights as a plain state dict. Memory is
-the growth of the peak resident size. All files are in the page cache. One round opens each file once;
-the ratios are of the medians over the rounds, with the quartiles behind them.
+the growth of the peak resident size, the imports included. All files are in the page cache, and the
+bytecode is compiled, as pip leaves it. One round opens each file once; the ratios are of the medians
+over the rounds, with the quartiles behind them.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import statistics
 import subprocess
@@ -19,20 +22,22 @@ import sys
 import tempfile
 from pathlib import Path
 
-LIMITS = {"seconds": 1.5, "MB": 1.3}
+LIMITS = {"first": 1.5, "call": 1.5, "MB": 1.3}
 HERE = Path(__file__).parent
-OPEN = {
-    "latentedit": "import latentedit.checkpoints as c; x = c.load_generator_file(sys.argv[1])",
-    "torch.load": "x = torch.load(sys.argv[1], weights_only=True, mmap=False)",
+OPEN = {  # what is imported, and the opening
+    "latentedit": ("from latentedit import load_generator", "load_generator(sys.argv[1])"),
+    "torch.load": ("", "torch.load(sys.argv[1], weights_only=True, mmap=False)"),
 }
 PROBE = """
 import json, sys, time, torch
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1000
 memory, start = peak(), time.perf_counter()
-{open}
-seconds = time.perf_counter() - start
-print(json.dumps({{"seconds": seconds, "MB": peak() - memory}}))
+{imports}
+imported = time.perf_counter()
+x = {opening}
+end = time.perf_counter()
+print(json.dumps({{"first": end - start, "call": end - imported, "MB": peak() - memory}}))
 """
 FORMATS = {  # file: the state dict of the same weights
     "nvidia.pkl": "stylegan2.state",
@@ -75,8 +80,9 @@ def write_files(folder: Path) -> None:
 
 
 def measure(opener: str, path: Path) -> dict[str, float]:
-    """Open a file in a fresh process: -> seconds and MB."""
-    command = [sys.executable, "-c", PROBE.format(open=OPEN[opener]), path]
+    """Open a file in a fresh process: -> seconds, two readings, and MB."""
+    imports, opening = OPEN[opener]
+    command = [sys.executable, "-c", PROBE.format(imports=imports, opening=opening), path]
     return dict(json.loads(subprocess.run(command, capture_output=True, check=True, cwd=HERE.parents[1]).stdout))
 
 
@@ -87,7 +93,7 @@ def report(name: str, runs: list[dict[str, float]], reference: list[dict[str, fl
         ours, theirs = ([run[unit] for run in some] for some in (runs, reference))
         low, middle, high = statistics.quantiles(ours, n=4)
         ratios.append(middle / statistics.median(theirs) / limit)
-        cells.append(f"{middle:7.3f} ({low:.3f} to {high:.3f}) {unit}, {ratios[-1] * limit:.2f} x")
+        cells.append(f"{unit} {middle:7.3f} ({low:.3f} to {high:.3f}), {ratios[-1] * limit:.2f} x")
     print(*cells, "" if max(ratios) <= 1 else "  too much", sep="  ")
     return max(ratios) <= 1
 
@@ -106,6 +112,8 @@ def main() -> int:
             return 0
         files = dict.fromkeys([*FORMATS.values(), *FORMATS])
         runs: dict[str, list[dict[str, float]]] = {name: [] for name in files}
+        for package in ("latentedit", "stylegan_ops"):
+            compileall.compile_dir(HERE.parents[1] / package, quiet=1)
         for name in files:
             (folder / name).read_bytes()  # fills the page cache
         for _ in range(args.rounds):

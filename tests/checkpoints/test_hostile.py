@@ -288,6 +288,13 @@ def test_weights_that_are_not_finite(name: str, value: float, tiny_generator: Ge
     assert f"{name} is not finite" in refuse(tmp_path / "g.pt", (tmp_path / "g.pt").read_bytes())
 
 
+def test_large_weights_are_finite(tiny_generator: Generator, tmp_path: Path) -> None:
+    state = {key: x.clone() for key, x in tiny_generator.state_dict().items()}
+    state["mapping.fc0.weight"].fill_(3e38)  # whose sum is not
+    torch.save(state, tmp_path / "g.pt")
+    load_generator_file(tmp_path / "g.pt")
+
+
 def test_names_stay_inert(tmp_path: Path) -> None:
     path = tmp_path / "call.pkl"
     path.write_bytes(program(call(name("numpy", "dtype"), text("f8")), b"}(", text("a"), b"Nub"))

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from configs import make_generator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nvidia_pickle import persist, write_archive, write_pickle
+from tensorflow_pickle import write_tensorflow
 
 from latentedit.checkpoints import Checkpoint, convert, load_generator_file, save_generator
 from latentedit.checkpoints.archive import load_archive, open_archive
-from latentedit.checkpoints.stored import HeldBytes, Span, StoredTensor, WeightFile
+from latentedit.checkpoints.inert import Call
+from latentedit.checkpoints.stored import HeldBytes, Span, StoredTensor, Text, WeightFile
+from latentedit.checkpoints.unpickler import rebuild_array, unpickle
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig
 
@@ -141,6 +147,50 @@ def test_opening_leaves_torchs_compiler_alone(data: Path) -> None:
     )
     command = [sys.executable, "-c", code, *(str(data / name) for name in names)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_opening_takes_one_core(tmp_path: Path) -> None:
+    """Threads that wait for each other on a busy machine take ten times as long as one."""
+    generator = make_generator(GeneratorConfig(8, (72, 72), z_dim=256, w_dim=256, num_mapping_layers=2))
+    save_generator(tmp_path / "g.safetensors", generator)
+    write_pickle(tmp_path / "g.pkl", {"G_ema": persist(generator, {})})
+    write_tensorflow(tmp_path / "tensorflow.pkl", generator)
+    convert(Checkpoint(generator, "test"), tmp_path / "g.pt", "rosinality-pt")
+    code = (
+        "import sys, torch; torch.set_num_threads(2); from pathlib import Path\n"
+        "from latentedit.checkpoints import load_generator_file as load\n"
+        "count = lambda: len(list(Path('/proc/self/task').iterdir()))\n"
+        "before = count()\n"
+        "for path in sys.argv[1:]: load(path)\n"
+        "print(count() - before)"
+    )
+    command = [sys.executable, "-c", code, *map(str, tmp_path.iterdir())]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_long_bytes_stay_in_the_file(protocol: int, tmp_path: Path) -> None:
+    """Protocol 2 spells bytes as text, in which half of them take two."""
+    numbers = np.arange(2**21, dtype=np.int32).view(np.float32)  # 8 MiB
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps([numbers, "é" * 5000], protocol))
+    tracemalloc.start()
+    try:
+        array, text = unpickle(tmp_path / "a.pkl")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert rebuild_array(array).tobytes() == numbers.tobytes()
+    assert isinstance(text, Text)
+
+
+def test_text_that_spells_no_bytes(tmp_path: Path) -> None:
+    shape = Call("numpy.core.multiarray._reconstruct", ())
+    for text in ("é" * 5000 + "€", "€"):
+        (tmp_path / "a.pkl").write_bytes(pickle.dumps(text, 2))
+        shape.state = (1, (5001,), Call("numpy.dtype", ("i4",)), False, unpickle(tmp_path / "a.pkl"))
+        shape.state[2].state = (3, "<", None)
+        with pytest.raises(InputError, match="damaged: bytes expected in it"):
+            rebuild_array(shape)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])

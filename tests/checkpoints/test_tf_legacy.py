@@ -67,6 +67,13 @@ def test_references(data: Path, tmp_path: Path) -> None:
     assert torch.equal(found(z, truncation_psi=0.7), expected(z, truncation_psi=0.7))
 
 
+def test_kernels_that_share_a_buffer(tmp_path: Path) -> None:
+    """One of a single input lies in its file as it does here, and must be copied all the same."""
+    generator = make_generator(GeneratorConfig(8, (40, 40), z_dim=4, c_dim=1, w_dim=1100, num_mapping_layers=1))
+    write_tensorflow(tmp_path / "g.pkl", generator)
+    assert_same(load_generator_file(tmp_path / "g.pkl").generator, generator)
+
+
 def test_settings_that_no_shape_tells(tmp_path: Path, generator: Generator) -> None:
     network = make_network(generator)
     said = {"mapping_lrmul": 0.1, "dlatent_avg_beta": None, "conv_clamp": np.float64(8), "resample_kernel": [1, 2, 1]}

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from latentedit.networks import Generator, GeneratorConfig, freeze
-from latentedit.networks.frozen import FrozenSynthesis
+from latentedit.networks import Generator, GeneratorConfig
+from latentedit.networks.frozen import FrozenSynthesis, freeze
 from stylegan_ops import build
 from stylegan_ops.compiled_layers import CompiledConvolution
 from stylegan_ops.plain_layers import PlainConvolution

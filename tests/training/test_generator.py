@@ -76,7 +76,10 @@ def test_a_training_goes_on_with_another_augmentation(augment, data, tmp_path):
         assert abs(state["strength"]["p"] - 0.5) == pytest.approx(16 / 1000)
 
 
-@pytest.mark.parametrize("change", [{"augment": "ada", "ada_images": 100}, {"path_weight": 2.0, "path_interval": 2}])
+@pytest.mark.parametrize(
+    "change",
+    [{"augment": "ada", "ada_images": 100}, {"path_weight": 2.0, "path_interval": 2}, {"anchor": 2.0}],
+)
 def test_a_killed_training_keeps_its_regularisers(change, data, tmp_path):
     settings = replace(SETTINGS, **change)
     whole = train_generator([data], tmp_path / "whole", 56, CONFIG, settings, snapshot_images=28, quiet=True)
@@ -94,7 +97,7 @@ def test_the_first_states_still_go_on(data, tmp_path):
     path = train_generator([data], tmp_path / "run", 8, CONFIG, SETTINGS, quiet=True)
     state = torch.load(path, weights_only=True)
     record = json.loads(state["record"])
-    for name in [name for name in record["settings"] if name.startswith(("augment", "ada", "path"))]:
+    for name in [name for name in record["settings"] if name.startswith(("augment", "ada", "path", "anchor"))]:
         del record["settings"][name]
     del state["path_length"]
     for name in ("generator_optimiser", "discriminator_optimiser"):

@@ -102,6 +102,16 @@ def test_a_grown_training_goes_on_from_its_own_state(state, tmp_path):
     assert json.loads(content["record"])["config"]["img_resolution"] == 16
 
 
+def test_an_anchored_training_grows_into_one_with_the_grown_critics_blocks():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        small = Training(SMALL, replace(SETTINGS, anchor=1.0), torch.device("cpu"))
+        large = Training(LARGE, replace(SETTINGS, anchor=1.0), torch.device("cpu"))
+        grow(large, SMALL, small.state_dict())
+    encoder, critic = large.anchor.encoder.state_dict(), large.discriminator.state_dict()
+    assert all(torch.equal(encoder[name], critic[name]) for name in critic if not name.startswith("b4."))
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

@@ -1,0 +1,127 @@
+"""`latentedit evaluate`: report cards of directions, side by side, where their target changed alike."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import latentedit as le
+from latentedit.cli import arguments, printing
+from latentedit.errors import InputError
+from latentedit.ranges import format_ranges, parse_seeds
+from latentedit.reporting import recorded, write_run
+
+if TYPE_CHECKING:
+    from latentedit.evaluation import Card
+
+EXAMPLES = """\
+  latentedit evaluate w_sq cond_traits                     256 fresh faces, judged by patches, omi beside it
+  latentedit evaluate smile --target happy --level 1.5 --show age gender attractive
+  latentedit evaluate w_sq cond_smile cond_traits --judges patches --seeds 5000000-5000063
+"""
+SEEDS, POPULATION = "3000000-3000255", "3100000-3101023"
+SHOWN = ("happy", "age", "gender", "attractive")
+COLUMNS = 4  # of a table on a terminal
+
+
+def add_parser(commands: arguments.Commands) -> None:
+    """Add the command to the parser."""
+    summary = "measure what directions do, and what else they do at equal effect"
+    parser = arguments.add_command(commands, "evaluate", run, summary, EXAMPLES)
+    parser.add_argument("directions", nargs="+", help="names of `latentedit directions list`, files or channels")
+    arguments.add_space(parser)
+    parser.add_argument("--target", default="memorable", help="the attribute that they shall raise (default memorable)")
+    parser.add_argument(
+        "--judges",
+        nargs="+",
+        default=["patches", "omi"],
+        help="assessors; the first decides, so name one that no direction was found with (default patches omi)",
+    )
+    positive = arguments.parse_positive
+    parser.add_argument("--level", type=positive, default=1.0, help="change of the target to match at, SD (default 1)")
+    parser.add_argument("--reach", type=positive, default=4.0, help="sigmas to try either way (default 4)")
+    parser.add_argument("--steps", type=int, default=9, help="how many alphas, an odd number (default 9)")
+    parser.add_argument("--show", nargs="+", default=list(SHOWN), metavar="ATTRIBUTE", help="whose changes to print")
+    seeds = arguments.as_argument(parse_seeds)
+    parser.add_argument("--seeds", type=seeds, default=SEEDS, metavar="S", help=f"fresh faces (default {SEEDS})")
+    parser.add_argument(
+        "--population", type=seeds, default=POPULATION, metavar="S", help=f"whose SD counts (default {POPULATION})"
+    )
+    parser.add_argument("--trunc", type=arguments.parse_number, default=0.7, metavar="PSI", help="default 0.7")
+    parser.add_argument("--class", dest="class_index", type=int, metavar="C", help="class of a conditional generator")
+    parser.add_argument("--any-generator", action="store_true", help="take directions of another generator too")
+    arguments.add_network(parser)
+    arguments.add_output(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Load, measure, write and print."""
+    from latentedit.evaluation.tables import as_facts, compare_cards
+
+    alphas = _choose_alphas(args.reach, args.steps)
+    judges = [le.load_assessor(name) for name in args.judges]
+    checkpoint = arguments.open_network(args)
+    edits = [le.load_direction(name, checkpoint.generator, args.any_generator, args.space) for name in args.directions]
+    cards = le.evaluate(
+        checkpoint.generator,
+        edits,
+        judges,
+        args.target,
+        args.seeds,
+        args.trunc,
+        args.level,
+        alphas,
+        args.population,
+        class_index=args.class_index,
+        quiet=args.quiet,
+    )
+    facts: dict[str, Any] = {
+        "network": printing.describe_network(args.network, checkpoint),
+        "flags": arguments.describe_flags(args),
+        "cards": [as_facts(card) for card in cards],
+    }
+    with recorded(args.outdir) as folder:
+        missing = _write_files(folder, cards, args.show, facts)
+    lines = [printing.network_line(args.network, checkpoint), _faces_line(args)]
+    for i in range(0, len(cards), COLUMNS):
+        header, rows = compare_cards(cards[i : i + COLUMNS], args.show)
+        lines += ["", *printing.table(header, rows)]
+    lines += ["", *missing, f"written    {args.outdir / 'measures.csv'} and the files beside it"]
+    printing.announce(args, facts, lines)
+
+
+def _choose_alphas(reach: float, steps: int) -> list[float]:
+    """Space alphas evenly about 0."""
+    if not 3 <= steps <= 101 or steps % 2 == 0:
+        raise InputError(f"--steps {steps}: give an odd number from 3 to 101, so that 0 is among the alphas")
+    half = steps // 2
+    return [float(f"{reach * i / half:.6g}") for i in range(-half, half + 1)]
+
+
+def _faces_line(args: argparse.Namespace) -> str:
+    """Say on which faces, and whose standard deviations count."""
+    seeds, population = format_ranges(args.seeds), format_ranges(args.population)
+    return f"faces      seeds {seeds} at psi {args.trunc:g}; SD of {len(args.population)} others, {population}"
+
+
+def _write_files(folder: Path, cards: list[Card], shown: list[str], facts: dict[str, Any]) -> list[str]:
+    """Write tables and pictures; return what there is to say of a picture that could not be drawn."""
+    from latentedit.evaluation import tables
+    from latentedit.evaluation.pictures import draw_cards, draw_rescoring
+
+    tables.write_measures(folder / "measures.csv", cards, shown)
+    tables.write_rescoring(folder / "rescoring.csv", cards)
+    (folder / "cards.md").write_text(tables.format_markdown(*tables.compare_cards(cards, shown)), encoding="utf-8")
+    (folder / "cards.json").write_text(json.dumps(facts["cards"], indent=2) + "\n", encoding="utf-8")
+    if any(math.isfinite(card.alpha.value) for card in cards):
+        draw_rescoring(cards).save(folder / "rescoring.png")
+    missing = []
+    try:
+        draw_cards(cards, shown).savefig(folder / "curves.png")
+    except InputError as error:
+        missing.append(f"no plot    {error}")
+    write_run(folder, **{key: value for key, value in facts.items() if key != "cards"})
+    return missing
