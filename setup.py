@@ -18,7 +18,7 @@ TEST = [
     "types-tqdm",
 ]
 PLOTS = ["matplotlib"]
-PREDICTORS = ["h5py", "transformers", "pytorch-msssim"]
+PREDICTORS = ["h5py", "transformers"]
 
 setup(
     name="latentedit",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from latentedit.errors import InputError, about
 from latentedit.predictors.perception import LPIPS, TAPS, StyleDistance
+from latentedit.predictors.structure import ms_ssim, ssim
 from latentedit.predictors.weights import fill, obtain_weights, read_weights
 
 Error = Callable[[Tensor, Tensor], Tensor]  # images, reconstructions [N, 3, H, W] in [0, 1] -> [N]
@@ -20,7 +21,6 @@ TRUNKS = {
     "vgg": "vgg16-imagenet",
     "vgg19": "vgg19-imagenet",
 }
-SMALLEST_MS_SSIM = 161  # px, for five halvings of a window of 11
 
 
 def mean_squared(images: Tensor, others: Tensor) -> Tensor:
@@ -34,15 +34,13 @@ def mean_absolute(images: Tensor, others: Tensor) -> Tensor:
 
 
 def structural(images: Tensor, others: Tensor) -> Tensor:
-    """Compute 1 - SSIM (Wang et al. 2004): [N, 3, H, W], [N, 3, H, W] in [0, 1] -> [N]."""
-    return 1 - _structural_similarity("ssim")(images, others, data_range=1.0, size_average=False)
+    """Compute 1 - SSIM: [N, 3, H, W], [N, 3, H, W] in [0, 1] -> [N]."""
+    return 1 - ssim(images * 2 - 1, others * 2 - 1)
 
 
 def multiscale_structural(images: Tensor, others: Tensor) -> Tensor:
-    """Compute 1 - MS-SSIM (Wang et al. 2003), from 161 px on: [N, 3, H, W], [N, 3, H, W] in [0, 1] -> [N]."""
-    if min(images.shape[-2:]) < SMALLEST_MS_SSIM:
-        raise InputError(f"ms-ssim of {images.shape[-1]} px: give images of {SMALLEST_MS_SSIM} px or more")
-    return 1 - _structural_similarity("ms_ssim")(images, others, data_range=1.0, size_average=False)
+    """Compute 1 - MS-SSIM: [N, 3, H, W], [N, 3, H, W] in [0, 1] -> [N]; below 176 px without the coarsest scales."""
+    return 1 - ms_ssim(images * 2 - 1, others * 2 - 1)
 
 
 def perceptual(network: nn.Module, images: Tensor, others: Tensor) -> Tensor:
@@ -96,12 +94,3 @@ def _fill_trunk(features: nn.Sequential, trunk: str) -> None:
         found = {name.removeprefix("features."): w for name, w in read_weights(path).items() if "features." in name}
         known = features.state_dict()
         fill(features, {name: weight for name, weight in found.items() if name in known})
-
-
-def _structural_similarity(kind: str) -> Callable[..., Tensor]:
-    try:
-        import pytorch_msssim
-    except ImportError as error:
-        raise InputError(f"{kind.replace('_', '-')} needs `pip install 'latentedit[predictors]'`") from error
-    similarity: Callable[..., Tensor] = {"ssim": pytorch_msssim.ssim, "ms_ssim": pytorch_msssim.ms_ssim}[kind]
-    return similarity
