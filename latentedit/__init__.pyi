@@ -42,6 +42,9 @@ from .library import list_directions as list_directions
 from .library import save_direction as save_direction
 from .networks import Generator as Generator
 from .networks import GeneratorConfig as GeneratorConfig
+from .population import Population as Population
+from .population import load_population as load_population
+from .population import sample_population as sample_population
 from .predictors import load_assessor as load_assessor
 from .predictors import load_scorer as load_scorer
 from .ranges import parse_layers as parse_layers

@@ -80,13 +80,13 @@ def gather(coordinates: Coordinates, latents: Tensor, scores: Tensor, rule: str)
             f"latents {list(latents.shape)} and scores {list(scores.shape)}: "
             f"give one score for each face, and at least {FEWEST} faces"
         )
-    if not torch.isfinite(scores).all() or not torch.isfinite(latents).all():
+    rows = coordinates.flatten(latents)
+    if not torch.isfinite(scores).all() or not torch.isfinite(rows).all():
         raise InputError("a score or a latent is not finite: leave those faces out")
     if scores.min() == scores.max():
         raise InputError(f"all {len(scores)} scores are {float(scores[0]):g}: no direction can be found from them")
     values = scores.cpu().double().numpy()
-    rows = coordinates.flatten(latents).cpu().numpy()
-    return Examples(rows, values, label_scores(values, rule), coordinates.copies)
+    return Examples(rows.cpu().numpy(), values, label_scores(values, rule), coordinates.copies)
 
 
 def fit_held_out(examples: Examples, method: Method, rule: str, seed: int = 42) -> tuple[Hyperplane, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -15,6 +15,7 @@ COVERAGE = 0.9  # share of faces whose rating lies in the interval around their 
 MATCHED = "matched"  # what follows the attribute in the name of a scorer that spreads as the ratings do
 
 
+@runtime_checkable
 class Assessor(Protocol):
     """Anything that rates several attributes of a face at once; the tensors serve matched scores and intervals only."""
 

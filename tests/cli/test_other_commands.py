@@ -149,7 +149,7 @@ def test_a_small_generator_grows_and_is_measured(run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", ["apply", "sweep", "condition", "score", "inspect", "convert", "directions", "models", "train"]
+    "command", ["apply", "sweep", "sample", "condition", "score", "inspect", "convert", "directions", "models", "train"]
 )
 def test_help_opens_with_examples_that_parse(run, command):
     from latentedit.cli.main import build_parser
