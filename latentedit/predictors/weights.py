@@ -60,4 +60,4 @@ def fill(network: nn.Module, found: dict[str, Tensor], may_lack: Callable[[str],
 
 
 def _plain(name: str, value: object) -> Tensor:
-    return require_plain(f"{name:.80}", value if isinstance(value, Tensor) else to_tensor(value))
+    return require_plain(f"{name:.80}", value if isinstance(value, Tensor) else to_tensor(value)).float()
