@@ -19,6 +19,7 @@ TEST = [
 ]
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
+FACES = ["onnxruntime"]
 
 setup(
     name="latentedit",
@@ -49,6 +50,12 @@ setup(
         "filelock",
         "tqdm",
     ],
-    extras_require={"plots": PLOTS, "predictors": PREDICTORS, "test": TEST + PLOTS + PREDICTORS, "fuzz": ["atheris"]},
+    extras_require={
+        "plots": PLOTS,
+        "faces": FACES,
+        "predictors": PREDICTORS,
+        "test": TEST + PLOTS + FACES + PREDICTORS,
+        "fuzz": ["atheris"],
+    },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )

@@ -29,6 +29,14 @@ from .evaluation import evaluate as evaluate
 from .evaluation import measure_effects as measure_effects
 from .evaluation import ms_ssim as ms_ssim
 from .evaluation import rate_population as rate_population
+from .inversion import Inversion as Inversion
+from .inversion import Portrait as Portrait
+from .inversion import ProjectionSettings as ProjectionSettings
+from .inversion import load_tuned as load_tuned
+from .inversion import open_portraits as open_portraits
+from .inversion import paste as paste
+from .inversion import project as project
+from .inversion import tune as tune
 from .latents import load_latents as load_latents
 from .latents import load_styles as load_styles
 from .latents import mix_styles as mix_styles

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import latentedit as le
-from latentedit.cli import arguments, faces, printing
+from latentedit.cli import arguments, faces, inverting, photographs, printing
 from latentedit.ranges import format_ranges
 from latentedit.reporting import recorded, write_run
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from latentedit.inversion.portraits import Portrait
     from latentedit.predictors import AnyScorer
 
 EXAMPLES = """\
@@ -21,6 +23,8 @@ EXAMPLES = """\
   latentedit apply --direction smile --alpha -2 --seeds 0-3,7 --layers 4-7
   latentedit apply --network ffhq.pkl --direction age.npy --alpha 3 --latents projected_w.npz
   latentedit apply --direction 9_6 --alpha 10
+  latentedit apply --photo photo.jpg --direction w_sq --alpha 3 --paste-back
+  latentedit apply --latents out/photo.npz --tuned out/tuned.safetensors --direction smile --alpha 2
 """
 
 
@@ -30,6 +34,7 @@ def add_parser(commands: arguments.Commands) -> None:
     arguments.add_direction(parser)
     parser.add_argument("--alpha", type=arguments.parse_number, required=True, help="how far; negative: the other way")
     faces.add_faces(parser, seeds="1")
+    photographs.add_photographs(parser)
     arguments.add_network(parser)
     arguments.add_scorer(parser)
     arguments.add_output(parser)
@@ -38,13 +43,19 @@ def add_parser(commands: arguments.Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Edit, render, score, write and print."""
     checkpoint = arguments.open_network(args)
+    found = photographs.open_photographs(args)
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
-    latents, names = faces.open_faces(args, checkpoint, direction)
+    painter = replace(checkpoint, generator=inverting.open_tuned(args, checkpoint))
+    if found:
+        latents, names = photographs.open_latents(args, checkpoint, direction, found)
+    else:
+        latents, names = faces.open_faces(args, checkpoint, direction)
     swept = le.sweep(latents, direction, [0.0, args.alpha], layers, args.unit)
     both = faces.map_faces(args, checkpoint, direction, swept.latents)
     with recorded(args.outdir, args.latents) as folder:
-        pairs = faces.render_faces(args, checkpoint, direction, both)  # [N, 2, 3, H, W]
+        pairs = faces.render_faces(args, painter, direction, both)  # [N, 2, 3, H, W]
+        pasted = photographs.paste_back(args, found, pairs)
         rows = _describe_faces(names, f"{direction.name}{args.alpha:+g}", scorer, pairs)
         facts: dict[str, Any] = {
             "network": printing.describe_network(args.network, checkpoint),
@@ -59,14 +70,15 @@ def run(args: argparse.Namespace) -> None:
             le.to_pil(pair[0]).save(folder / face["before"])
             le.to_pil(pair[1]).save(folder / face["after"])
         faces.save_faces(folder / "latents.npz", checkpoint, direction, both[:, 1])
-        _draw_strip(pairs, rows, scorer, direction, args.alpha).save(folder / "strip.png")
+        photographs.save_pasted(folder, found, pasted)
+        _draw_strip(pairs, rows, scorer, direction, args.alpha, found, pasted).save(folder / "strip.png")
         write_run(folder, **facts)
     lines = [
         printing.network_line(args.network, checkpoint),
         *printing.preview_lines(args.precision),
         printing.alpha_line(direction, facts["alpha"], facts["layers"]),
         *(_face_line(face, scorer) for face in rows),
-        f"written    {args.outdir / 'strip.png'} and {2 * len(rows) + 2} files beside it",
+        f"written    {args.outdir / 'strip.png'} and {2 * len(rows) + len(pasted) + 2} files beside it",
     ]
     printing.announce(args, facts, lines)
 
@@ -87,15 +99,24 @@ def _describe_faces(names: list[str], suffix: str, scorer: AnyScorer | None, pai
 
 
 def _draw_strip(
-    pairs: Tensor, rows: list[dict[str, Any]], scorer: AnyScorer | None, direction: le.Direction, alpha: float
+    pairs: Tensor,
+    rows: list[dict[str, Any]],
+    scorer: AnyScorer | None,
+    direction: le.Direction,
+    alpha: float,
+    found: list[Portrait],
+    pasted: list[Tensor],
 ) -> Image.Image:
-    """Draw every face before and after: pairs [N, 2, 3, H, W] -> picture."""
+    """Draw every face before and after, a photograph's between it and the result: pairs [N, 2, 3, H, W] -> picture."""
     captions = None
     if scorer is not None:
         word = scorer.name.partition(":")[2] or scorer.name
         keys = ("score_before", "score_after")
         captions = [[f"{word} {printing.format_score(face[key], scorer.range)}" for key in keys] for face in rows]
     labels = ["before", f"{direction.name} {alpha:+g}"]
+    if found:
+        pairs, labels = photographs.lay_out(found, pairs, pasted)
+        captions = captions and [["", *row, ""][: len(labels)] for row in captions]
     return le.image_grid(pairs, captions, labels, [face["name"] for face in rows])
 
 

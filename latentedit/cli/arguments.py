@@ -100,7 +100,9 @@ def add_scorer(parser: argparse.ArgumentParser) -> None:
 def add_output(parser: argparse.ArgumentParser, outdir: str | None = "out") -> None:
     """Add what is printed, and --outdir where a command writes files."""
     if outdir:
-        parser.add_argument("--outdir", type=Path, default=Path(outdir), help=f"folder to write (default {outdir})")
+        parser.add_argument(
+            "--outdir", "--out", type=Path, default=Path(outdir), help=f"folder to write (default {outdir})"
+        )
     parser.add_argument("--quiet", action="store_true", help="no progress, no text")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 
@@ -200,4 +202,11 @@ def parse_share(text: str) -> float:
 def describe_flags(args: argparse.Namespace) -> dict[str, Any]:
     """List every flag as it was given or defaulted, fit for run.json."""
     flags = {flag: value for flag, value in sorted(vars(args).items()) if flag not in ("run", "default_seeds")}
-    return {flag: str(value) if isinstance(value, Path) else value for flag, value in flags.items()}
+    return {flag: _plain(value) for flag, value in flags.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Write paths as text."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from latentedit.cli import (
+    align,
     apply,
     bench,
     condition,
@@ -23,6 +24,7 @@ from latentedit.cli import (
     doctor,
     evaluate,
     inspect,
+    invert,
     models,
     sample,
     score,
@@ -36,6 +38,8 @@ COMMANDS = (
     apply,
     sweep,
     sample,
+    align,
+    invert,
     discover,
     condition,
     evaluate,
