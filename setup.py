@@ -18,6 +18,7 @@ TEST = [
     "types-tqdm",
 ]
 PLOTS = ["matplotlib"]
+PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
 
 setup(
@@ -49,6 +50,12 @@ setup(
         "filelock",
         "tqdm",
     ],
-    extras_require={"plots": PLOTS, "faces": FACES, "test": TEST + PLOTS + FACES, "fuzz": ["atheris"]},
+    extras_require={
+        "plots": PLOTS,
+        "faces": FACES,
+        "predictors": PREDICTORS,
+        "test": TEST + PLOTS + FACES + PREDICTORS,
+        "fuzz": ["atheris"],
+    },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )

@@ -47,6 +47,11 @@ def load_square(path: Path, resolution: int) -> Tensor:
     return to_tensor(_crop(_open(path), resolution))
 
 
+def load_squeezed(path: Path, resolution: int) -> Tensor:
+    """Read an image upright and squeeze all of it into a square, as torchvision's Resize does: -> uint8 [3, R, R]."""
+    return to_tensor(_open(path).resize((resolution, resolution), Image.Resampling.BILINEAR))
+
+
 def load_photograph(path: Path) -> Tensor:
     """Read a whole image upright, whatever its mode: -> uint8 [3, H, W]."""
     return to_tensor(_open(path))

@@ -20,8 +20,11 @@ from hypothesis import strategies as st
 from population import SEEDS, SHARD_SIZE, Contrast, sample
 
 import latentedit as le
+from latentedit.errors import InputError
 from latentedit.population.manifest import read_manifest
+from latentedit.population.panel import load_scorers
 from latentedit.population.shards import Shards
+from latentedit.predictors import make_predictor, registry
 
 NUM_SHARDS = len(SEEDS) // SHARD_SIZE
 
@@ -371,3 +374,12 @@ def test_a_direction_is_found_on_a_population(tmp_path, monkeypatch):
     assert found.provenance["num_faces"] == 60
     with pytest.raises(le.InputError, match="no scores of 'omi:happy': it has contrast"):
         population.read_scores("omi:happy")
+
+
+def test_a_network_fills_a_column_beside_an_assessor(monkeypatch):
+    monkeypatch.setitem(registry.PUBLISHED, "resmem", lambda: make_predictor("resnet50", width=2, input_size=32).eval())
+    panel = load_scorers("patches:happy,resmem", torch.device("cpu"))
+    assert [scorer.name for scorer in panel] == ["patches:happy", "resmem"]
+    assert [tuple(scorer(torch.zeros(2, 3, 64, 64)).shape) for scorer in panel] == [(2,), (2,)]
+    with pytest.raises(InputError, match="no scorer is called 'resmen': did you mean resmem"):
+        load_scorers("omi,resmen", torch.device("cpu"))

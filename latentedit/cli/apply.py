@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from latentedit.inversion.portraits import Portrait
-    from latentedit.predictors import AttributeScorer
+    from latentedit.predictors import AnyScorer
 
 EXAMPLES = """\
   latentedit apply --direction w_sq --alpha 3
@@ -104,7 +104,7 @@ def _move_all(latents: Tensor, alphas: list[float], unit: Unit | None, move: fac
 
 
 def _describe_faces(
-    names: list[str], suffixes: list[str], scorer: AttributeScorer | None, pairs: Tensor
+    names: list[str], suffixes: list[str], scorer: AnyScorer | None, pairs: Tensor
 ) -> list[dict[str, Any]]:
     """List each face's files and scores: pairs [N, 2, 3, H, W]."""
     rows: list[dict[str, Any]] = [
@@ -113,9 +113,10 @@ def _describe_faces(
     ]
     if scorer is not None:
         scores = le.score(scorer, pairs)  # [N, 2]
-        intervals = scorer.interval(scores).tolist()
-        for face, (before, after), ends in zip(rows, scores.tolist(), intervals, strict=True):
+        intervals = scorer.interval(scores)
+        for face, (before, after) in zip(rows, scores.tolist(), strict=True):
             face |= {"score_before": before, "score_after": after}
+        for face, ends in zip(rows, [] if intervals is None else intervals.tolist(), strict=intervals is not None):
             face |= {"interval_before": ends[0], "interval_after": ends[1]}
     return rows
 
@@ -123,7 +124,7 @@ def _describe_faces(
 def _draw_strip(
     pairs: Tensor,
     rows: list[dict[str, Any]],
-    scorer: AttributeScorer | None,
+    scorer: AnyScorer | None,
     suffixes: list[str],
     found: list[Portrait],
     pasted: list[Tensor],
@@ -132,7 +133,8 @@ def _draw_strip(
     captions = None
     if scorer is not None:
         word = scorer.name.partition(":")[2] or scorer.name
-        captions = [[f"{word} {face[key]:.1f}" for key in ("score_before", "score_after")] for face in rows]
+        keys = ("score_before", "score_after")
+        captions = [[f"{word} {printing.format_score(face[key], scorer.range)}" for key in keys] for face in rows]
     labels = ["before", suffixes[0] if len(set(suffixes)) == 1 else "after"]
     if found:
         pairs, labels = photographs.lay_out(found, pairs, pasted)
@@ -140,10 +142,15 @@ def _draw_strip(
     return le.image_grid(pairs, captions, labels, [face["name"] for face in rows])
 
 
-def _face_line(face: dict[str, Any], scorer: AttributeScorer | None) -> str:
+def _face_line(face: dict[str, Any], scorer: AnyScorer | None) -> str:
     """Write one face's scores on one line."""
     if scorer is None:
         return f"{face['name']:10} {face['after']}"
     before, after = face["score_before"], face["score_after"]
-    cells = [printing.score_cell(face[f"score_{when}"], face[f"interval_{when}"]) for when in ("before", "after")]
-    return f"{face['name']:10} {scorer.name} {' -> '.join(cells)} ({after - before:+.1f})"
+    cells = [
+        printing.score_cell(face[f"score_{when}"], scorer.range, face.get(f"interval_{when}"))
+        for when in ("before", "after")
+    ]
+    sign = "" if after < before else "+"
+    change = f"{sign}{printing.format_score(after - before, scorer.range)}"
+    return f"{face['name']:10} {scorer.name} {' -> '.join(cells)} ({change})"

@@ -15,7 +15,7 @@ from latentedit.vocabulary import UNITS
 
 if TYPE_CHECKING:
     from latentedit.networks import AnyConfig
-    from latentedit.predictors import AttributeScorer
+    from latentedit.predictors import AnyScorer
 
 Commands = Any  # argparse's own type for sub-parsers is private
 T = TypeVar("T")
@@ -99,7 +99,8 @@ def add_scorer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scorer",
         default="omi",
-        help="omi (rated memorability, default), such as omi:happy or patches:happy (a second opinion), or none",
+        help="omi (rated memorability, default), such as omi:happy or patches:happy (a second opinion), "
+        "resmem, vitmem, a .safetensors file of a predictor, or none",
     )
 
 
@@ -164,12 +165,12 @@ def _choose_layers(text: str, direction: le.Direction, config: AnyConfig) -> tup
     return parse_layers(text, config.num_ws)
 
 
-def open_scorer(args: argparse.Namespace) -> AttributeScorer | None:
+def open_scorer(args: argparse.Namespace) -> AnyScorer | None:
     """Load the scorer, or none."""
     return None if args.scorer == "none" else le.load_scorer(args.scorer)
 
 
-def open_attributes(names: Iterable[str]) -> list[AttributeScorer]:
+def open_attributes(names: Iterable[str]) -> list[AnyScorer]:
     """Load scorers by attributes of the assessor `omi`, unless another is named, as in patches:age."""
     return [le.load_scorer(name if ":" in name else f"omi:{name}") for name in names]
 

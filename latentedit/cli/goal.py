@@ -14,7 +14,7 @@ from latentedit.vocabulary import Unit
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from latentedit.predictors import AttributeScorer
+    from latentedit.predictors import AnyScorer
     from latentedit.reach import Limit, Reach
 
 POPULATION = range(3_100_000, 3_100_128)  # whose standard deviations a budget counts
@@ -47,7 +47,7 @@ def choose_alphas(
     args: argparse.Namespace,
     checkpoint: le.Checkpoint,
     direction: le.Direction,
-    scorer: AttributeScorer | None,
+    scorer: AnyScorer | None,
     latents: Tensor,
     move: faces.Mover,
 ) -> tuple[list[float], list[Reach]]:
@@ -70,7 +70,7 @@ def _reach(
     args: argparse.Namespace,
     checkpoint: le.Checkpoint,
     direction: le.Direction,
-    scorer: AttributeScorer,
+    scorer: AnyScorer,
     face: Tensor,
     move: faces.Mover,
     limits: list[Limit],

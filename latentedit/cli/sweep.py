@@ -17,6 +17,8 @@ from latentedit.vocabulary import Unit
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from latentedit.predictors import AnyScorer
+
 EXAMPLES = """\
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
   latentedit sweep --direction smile --seeds 5 --unit sigma --scorer omi:happy
@@ -63,8 +65,8 @@ def run(args: argparse.Namespace) -> None:
         title = f"{direction.name}, alpha in {args.unit or direction.unit}" + (
             f", scored by {scorer.name}" if scorer else ""
         )
-        captions = None if scores is None else [[f"{value:.1f}" for value in row] for row in scores.tolist()]
-        le.image_grid(images, captions, labels, names, title).save(folder / "sweep.png")
+        cells = [] if scorer is None or scores is None else _format_scores(scorer, scores)
+        le.image_grid(images, cells or None, labels, names, title).save(folder / "sweep.png")
         if scores is not None:
             _write_scores(folder / "scores.csv", names, alphas, scores)
         write_run(folder, **facts)
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         *printing.preview_lines(args.precision),
         *_edges(direction, alphas, args.unit, format_ranges(layers)),
         *printing.keep_lines(args.keep),
-        *_score_table(names, labels, scores),
+        *_score_table(names, labels, cells),
         f"written    {args.outdir / 'sweep.png'}" + (", scores.csv" if scores is not None else "") + " and run.json",
     ]
     printing.announce(args, facts, lines)
@@ -92,12 +94,15 @@ def _edges(direction: le.Direction, alphas: list[float], unit: Unit | None, laye
     return [printing.alpha_line(direction, le.convert_alpha(direction, alpha, unit), layers) for alpha in ends]
 
 
-def _score_table(names: list[str], labels: list[str], scores: Tensor | None) -> list[str]:
+def _format_scores(scorer: AnyScorer, scores: Tensor) -> list[list[str]]:
+    """Write scores [N, A] as they are shown."""
+    return [[printing.format_score(value, scorer.range) for value in row] for row in scores.tolist()]
+
+
+def _score_table(names: list[str], labels: list[str], cells: list[list[str]]) -> list[str]:
     """Lay out the scores, a row a face and a column an alpha."""
-    if scores is None:
-        return []
-    rows = [[name, *(f"{value:.1f}" for value in row)] for name, row in zip(names, scores.tolist(), strict=True)]
-    return printing.table(["alpha", *labels], rows)
+    rows = [[name, *row] for name, row in zip(names, cells, strict=bool(cells))]
+    return printing.table(["alpha", *labels], rows) if cells else []
 
 
 def _write_scores(path: Path, names: list[str], alphas: list[float], scores: Tensor) -> None:

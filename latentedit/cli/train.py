@@ -178,7 +178,7 @@ def _add_measure(actions: arguments.Commands) -> None:
 def train_measure_command(args: argparse.Namespace) -> None:
     """Measure the generator in the features of the network inside `resmem`."""
     from latentedit.checkpoints.zoo import choose_device
-    from latentedit.predictors.resnet import load_resmem_resnet
+    from latentedit.predictors.resmem import load_resmem_resnet
     from latentedit.training.feature_store import Measuring
     from latentedit.training.model_card import format_measures
     from latentedit.training.quality import measure_generator

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from latentedit.checkpoints import fingerprint
 from latentedit.errors import InputError
-from latentedit.predictors import Assessor, AttributeScorer, load_assessor, load_scorer
+from latentedit.predictors import (
+    ASSESSORS,
+    AnyScorer,
+    Assessor,
+    AttributeScorer,
+    PredictorScorer,
+    load_assessor,
+    load_scorer,
+)
 from latentedit.scoring import Scorer
 
 
@@ -41,15 +49,21 @@ def _list_attributes(scorer: Scorer | Assessor) -> list[str]:
 
 
 def load_scorers(names: str, device: torch.device) -> list[Scorer | Assessor]:
-    """Load `omi` (all its attributes), `omi:happy` (one), several such as `omi,patches:happy`, or `none`."""
+    """Load `omi` (all its attributes), `omi:happy` (one), several such as `omi,patches:happy,resmem`, or `none`."""
     loaded: list[Scorer | Assessor] = []
     for name in [] if names == "none" else names.split(","):
-        if ":" in name:
-            scorer = load_scorer(name)
-            assessor = scorer.assessor
-            loaded.append(scorer)
-        else:
-            loaded.append(assessor := load_assessor(name))
-        if device.type == "cuda" and isinstance(assessor, nn.Module):
-            assessor.to(device)  # elsewhere it stays on the CPU: it needs float64
+        scorer: Assessor | AnyScorer = load_assessor(name) if name in ASSESSORS else load_scorer(name)
+        network = _network_of(scorer)
+        if device.type == "cuda" and isinstance(network, nn.Module):
+            network.to(device)  # elsewhere it stays on the CPU: assessors need float64
+        loaded.append(scorer)
     return loaded
+
+
+def _network_of(scorer: Assessor | AnyScorer) -> object:
+    match scorer:
+        case PredictorScorer():
+            return scorer.network
+        case AttributeScorer():
+            return scorer.assessor
+    return scorer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -43,6 +43,8 @@ class AttributeScorer:
     assessor: Assessor
     attribute: str
     matched: bool = False
+    framing: ClassVar[Literal["square"]] = "square"  # a face in FFHQ's frame
+    floor: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         if self.attribute not in self.assessor.attributes:

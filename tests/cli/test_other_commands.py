@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import latentedit as le
 from latentedit.addresses import load_direction
 from latentedit.direction import Direction, cosine
 from latentedit.discovery import measure_covariance
@@ -71,6 +74,37 @@ def test_score_rates_files_and_folders(run, tmp_path):
     assert row.endswith(f"{facts[0]['omi:memorable']:.1f} [{low:.0f}, {high:.0f}]")
 
 
+def test_score_goes_on_where_it_was_interrupted_and_lists_what_it_skipped(run, tmp_path):
+    for i in range(3):
+        Image.effect_noise((40, 40), 40 + i).convert("RGB").save(tmp_path / f"{i}.png")
+    (tmp_path / "1.png").write_text("no picture")
+    pattern, out = str(tmp_path / "*.png"), tmp_path / "scores.json"
+    shown = run("score", pattern)
+    assert shown.code == 0
+    assert "skipped" in shown.out
+    assert "1.png can't be read" in shown.out
+    facts = run("score", pattern, "--predictor", "omi,patches", "--out", out, "--json").facts
+    assert (facts["images"], facts["resumed_at"], len(facts["unreadable"])) == (3, 0, 1)
+    rows = json.loads(out.read_text())
+    lines = [json.dumps(line) for line in ({"scorers": ["omi:memorable", "patches:memorable"]}, rows[0])]
+    out.with_name("scores.json.part").write_text("\n".join(lines) + "\n")
+    assert run("score", pattern, "--predictor", "omi,patches", "--out", out, "--json").facts["resumed_at"] == 1
+    assert json.loads(out.read_text()) == rows
+
+
+def test_score_rates_seeds_and_latents(run, network, scorable_generator, tmp_path):
+    rows = run("score", "--network", network, "--seeds", "3-4", "--trunc", 0.5, "--json").facts
+    assert [row["image"] for row in rows] == ["seed0003", "seed0004"]
+    ws = le.sample(scorable_generator, [3, 4], truncation_psi=0.5)
+    expected = le.score(le.load_scorer("omi"), le.render(scorable_generator, ws))
+    assert [row["omi:memorable"] for row in rows] == pytest.approx(expected.tolist())
+    le.save_latents(tmp_path / "ws.npz", ws)
+    again = run("score", "--network", network, "--latents", tmp_path / "ws.npz", "--json").facts
+    assert [(row["image"], row["omi:memorable"]) for row in again] == [
+        (f"ws-{i:04d}", row["omi:memorable"]) for i, row in enumerate(rows)
+    ]
+
+
 def test_train_assessor_says_at_once_what_it_cannot_train(run, tmp_path):
     done = run("train", "assessor", "--data", tmp_path, "--name", "omi2", "--out", tmp_path / "x.safetensors")
     assert done.code == 2
@@ -117,7 +151,7 @@ def test_a_small_generator_grows_and_is_measured(run, tmp_path, monkeypatch):
     done = run(*train, "--resolution", 16, "--images", 8, "--outdir", tmp_path / "large", *grow, "--json")
     assert run("inspect", done.facts["file"], "--json").facts["channels"] == [8, 8, 8]
     monkeypatch.setattr(
-        "latentedit.predictors.resnet.load_resmem_resnet", lambda: ResNet(50, 1).eval().requires_grad_(False)
+        "latentedit.predictors.resmem.load_resmem_resnet", lambda: ResNet(50, 1).eval().requires_grad_(False)
     )
     measure = ["--network", done.facts["file"], "--samples", 9, "--input-size", 16, "--outdir", tmp_path / "measures"]
     shown = run("train", "measure", "--data", tmp_path / "data", *measure)

@@ -35,8 +35,8 @@ def test_every_shipped_item_can_be_had_or_says_where(item):
     assert not any("drive.google" in url for url in item.mirrors)
     assert item.about
     assert item.source
-    assert (item.resolution is None) == (item.kind != "generator")
-    assert item.file.endswith((".pkl", ".pt", ".npy", ".safetensors", ".onnx"))
+    assert (item.resolution is None) == (item.kind in ("direction", "detector"))
+    assert item.file.endswith((".pkl", ".pt", ".pth", ".npy", ".safetensors", ".h5", ".onnx"))
     assert item.file.endswith(".safetensors") == item.bundled
     assert item.sha256 is None or item.size
 
