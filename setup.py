@@ -18,6 +18,8 @@ TEST = [
     "types-tqdm",
 ]
 PLOTS = ["matplotlib"]
+PREDICTORS = ["h5py", "transformers"]
+FACES = ["onnxruntime"]
 
 setup(
     name="latentedit",
@@ -48,6 +50,12 @@ setup(
         "filelock",
         "tqdm",
     ],
-    extras_require={"plots": PLOTS, "test": TEST + PLOTS, "fuzz": ["atheris"]},
+    extras_require={
+        "plots": PLOTS,
+        "faces": FACES,
+        "predictors": PREDICTORS,
+        "test": TEST + PLOTS + FACES + PREDICTORS,
+        "fuzz": ["atheris"],
+    },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )

@@ -42,6 +42,16 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def free_memory(device: torch.device) -> int:
+    """Say how much memory can be had now on a device: -> bytes; half of all where the system does not tell."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    path = Path("/proc/meminfo")
+    if path.exists() and (found := re.search(r"MemAvailable:\s*(\d+) kB", path.read_text())):
+        return int(found[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
 def _read_cpuinfo() -> str:
     """Read what Linux says of the processor; elsewhere there is nothing."""
     path = Path("/proc/cpuinfo")

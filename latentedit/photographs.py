@@ -44,18 +44,40 @@ def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
 
 def load_square(path: Path, resolution: int) -> Tensor:
     """Read an image upright, crop its central square and resize: -> uint8 [3, R, R]."""
+    return to_tensor(_crop(_open(path), resolution))
+
+
+def load_squeezed(path: Path, resolution: int) -> Tensor:
+    """Read an image upright and squeeze all of it into a square, as torchvision's Resize does: -> uint8 [3, R, R]."""
+    return to_tensor(_open(path).resize((resolution, resolution), Image.Resampling.BILINEAR))
+
+
+def load_photograph(path: Path) -> Tensor:
+    """Read a whole image upright, whatever its mode: -> uint8 [3, H, W]."""
+    return to_tensor(_open(path))
+
+
+def to_tensor(rgb: Image.Image) -> Tensor:
+    """Take an image's pixels: -> uint8 [3, H, W]."""
+    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
+
+
+def to_picture(pixels: Tensor) -> Image.Image:
+    """Make an image of pixels: uint8 [3, H, W] -> RGB image."""
+    return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def _open(path: Path) -> Image.Image:
+    """Read an image of the formats that Pillow decodes itself, upright and in RGB; what is damaged is named."""
     require_regular(path)
     message = f"{path} can't be read as an image: give a PNG or JPEG that is whole"
     with damaged(message), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata, which no one asked about
-        return _crop(_open(path), resolution)
+        return _decode(path)
 
 
-def _open(path: Path) -> Image.Image:
-    """Read an image of the formats that Pillow decodes itself, upright and in RGB.
-
-    From memory, where a part that claims gigabytes gets no more than the file has.
-    """
+def _decode(path: Path) -> Image.Image:
+    """Decode from memory, where a part that claims gigabytes gets no more than the file has."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{path} has more than {LARGEST_FILE >> 20} MiB: shrink it")
@@ -71,12 +93,12 @@ def _open(path: Path) -> Image.Image:
         raise InputError(f"{path} can't be read as an image ({one_line(error)}): give a PNG or JPEG") from error
 
 
-def _crop(rgb: Image.Image, resolution: int) -> Tensor:
-    """Crop the central square and resize: -> uint8 [3, R, R]."""
+def _crop(rgb: Image.Image, resolution: int) -> Image.Image:
+    """Crop the central square and resize."""
     side = min(rgb.size)
     left, top = (rgb.width - side) // 2, (rgb.height - side) // 2
-    square = rgb.crop((left, top, left + side, top + side)).resize((resolution, resolution), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(square)).permute(2, 0, 1)
+    square = rgb.crop((left, top, left + side, top + side))
+    return square.resize((resolution, resolution), Image.Resampling.LANCZOS)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

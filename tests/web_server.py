@@ -20,6 +20,9 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         self.server.requests.append((self.path, dict(self.headers)))
         answers = self.server.answers

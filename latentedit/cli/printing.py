@@ -66,10 +66,22 @@ def alpha_line(direction: le.Direction, alphas: Mapping[Unit, float], layers: st
     return f"direction  {direction.name}, alpha {conversion}, {where}"
 
 
-def score_cell(score: float, interval: Sequence[float]) -> str:
-    """Write a score and where the rating lies nine times in ten, such as 48.8 [37, 60]."""
-    low, high = interval
-    return f"{score:.1f} [{low:.0f}, {high:.0f}]"
+def keep_lines(names: Sequence[str]) -> list[str]:
+    """Say which ratings a path holds."""
+    return [f"held       {', '.join(names)}, face by face"] if names else []
+
+
+def format_score(score: float, scale: tuple[float, float]) -> str:
+    """Write a score with one decimal of a percent of its scale: 48.8 of 0 to 100, 0.488 of 0 to 1."""
+    return f"{score:.{1 if scale[1] - scale[0] > 10 else 3}f}"
+
+
+def score_cell(
+    score: float, scale: tuple[float, float], interval: Sequence[float] | None, at_floor: bool = False
+) -> str:
+    """Write a score and where the rating lies nine times in ten, where that is known, such as 48.8 [37, 60]."""
+    ends = "" if interval is None else f" [{interval[0]:.0f}, {interval[1]:.0f}]"
+    return f"{format_score(score, scale)}{ends}{' (floor)' if at_floor else ''}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:

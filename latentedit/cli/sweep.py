@@ -17,6 +17,8 @@ from latentedit.vocabulary import Unit
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from latentedit.predictors import AnyScorer
+
 EXAMPLES = """\
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
   latentedit sweep --direction smile --seeds 5 --unit sigma --scorer omi:happy
@@ -45,8 +47,7 @@ def run(args: argparse.Namespace) -> None:
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
     latents, names = faces.open_faces(args, checkpoint, direction)
-    swept = le.sweep(latents, direction, alphas, layers, args.unit)
-    moved = faces.map_faces(args, checkpoint, direction, swept.latents)
+    moved = faces.open_mover(args, checkpoint, direction, layers)(latents, alphas, args.unit)
     labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
     with recorded(args.outdir, args.latents) as folder:
         images = faces.render_faces(args, checkpoint, direction, moved)  # [N, A, 3, H, W]
@@ -61,9 +62,11 @@ def run(args: argparse.Namespace) -> None:
             "faces": names,
             "scores": None if scores is None else scores.tolist(),
         }
-        title = f"{direction.name}, alpha in {swept.unit}" + (f", scored by {scorer.name}" if scorer else "")
-        captions = None if scores is None else [[f"{value:.1f}" for value in row] for row in scores.tolist()]
-        le.image_grid(images, captions, labels, names, title).save(folder / "sweep.png")
+        title = f"{direction.name}, alpha in {args.unit or direction.unit}" + (
+            f", scored by {scorer.name}" if scorer else ""
+        )
+        cells = [] if scorer is None or scores is None else _format_scores(scorer, scores)
+        le.image_grid(images, cells or None, labels, names, title).save(folder / "sweep.png")
         if scores is not None:
             _write_scores(folder / "scores.csv", names, alphas, scores)
         write_run(folder, **facts)
@@ -71,7 +74,8 @@ def run(args: argparse.Namespace) -> None:
         printing.network_line(args.network, checkpoint),
         *printing.preview_lines(args.precision),
         *_edges(direction, alphas, args.unit, format_ranges(layers)),
-        *_score_table(names, labels, scores),
+        *printing.keep_lines(args.keep),
+        *_score_table(names, labels, cells),
         f"written    {args.outdir / 'sweep.png'}" + (", scores.csv" if scores is not None else "") + " and run.json",
     ]
     printing.announce(args, facts, lines)
@@ -90,12 +94,15 @@ def _edges(direction: le.Direction, alphas: list[float], unit: Unit | None, laye
     return [printing.alpha_line(direction, le.convert_alpha(direction, alpha, unit), layers) for alpha in ends]
 
 
-def _score_table(names: list[str], labels: list[str], scores: Tensor | None) -> list[str]:
+def _format_scores(scorer: AnyScorer, scores: Tensor) -> list[list[str]]:
+    """Write scores [N, A] as they are shown."""
+    return [[printing.format_score(value, scorer.range) for value in row] for row in scores.tolist()]
+
+
+def _score_table(names: list[str], labels: list[str], cells: list[list[str]]) -> list[str]:
     """Lay out the scores, a row a face and a column an alpha."""
-    if scores is None:
-        return []
-    rows = [[name, *(f"{value:.1f}" for value in row)] for name, row in zip(names, scores.tolist(), strict=True)]
-    return printing.table(["alpha", *labels], rows)
+    rows = [[name, *row] for name, row in zip(names, cells, strict=bool(cells))]
+    return printing.table(["alpha", *labels], rows) if cells else []
 
 
 def _write_scores(path: Path, names: list[str], alphas: list[float], scores: Tensor) -> None:

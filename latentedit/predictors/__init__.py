@@ -1,4 +1,4 @@
-"""The assessors that ship with the project: PREDICTORS names them, `load_scorer` picks one attribute of one."""
+"""What turns an image into a number: the assessors that ship, published networks, and those trained here."""
 
 from __future__ import annotations
 
@@ -6,29 +6,41 @@ from latentedit.errors import InputError
 from latentedit.predictors.attributes import MATCHED, suggest
 from latentedit.predictors.attributes import Assessor as Assessor
 from latentedit.predictors.attributes import AttributeScorer as AttributeScorer
+from latentedit.predictors.attributes import score_together as score_together
 from latentedit.predictors.omi import OmiAssessor as OmiAssessor
 from latentedit.predictors.omi import load_bundled
+from latentedit.predictors.predictor import Predictor as Predictor
+from latentedit.predictors.predictor import PredictorScorer as PredictorScorer
+from latentedit.predictors.registry import PREDICTORS as PREDICTORS
+from latentedit.predictors.registry import PUBLISHED as PUBLISHED
+from latentedit.predictors.registry import load_predictor as load_predictor
+from latentedit.predictors.registry import make_predictor as make_predictor
+from latentedit.predictors.registry import save_predictor as save_predictor
 
-PREDICTORS = ("omi", "patches")
+ASSESSORS = ("omi", "patches")
+AnyScorer = AttributeScorer | PredictorScorer
 
 
 def load_assessor(name: str) -> OmiAssessor:
-    """Load everything that a predictor rates: `omi` gives all 34 attributes at once, and so does `patches`.
+    """Load everything that a bundled assessor rates: `omi` gives all 34 attributes at once, and so does `patches`.
 
     The two see different things in a face: let one judge the edits that were found with the other.
     """
-    if name not in PREDICTORS:
-        raise InputError(f"no scorer is called {name!r}: {suggest(name, list(PREDICTORS))}")
+    if name not in ASSESSORS:
+        raise InputError(f"no scorer is called {name!r}: {suggest(name, [*ASSESSORS, *PUBLISHED])}")
     return load_bundled(name)
 
 
-def load_scorer(name: str) -> AttributeScorer:
+def load_scorer(name: str) -> AnyScorer:
     """Load a scorer by name: `omi` is the rated memorability, `omi:happy` any other attribute.
 
-    `omi:happy:matched` spreads its scores as widely as the ratings.
+    `omi:happy:matched` spreads its scores as widely as the ratings. `resmem` and `vitmem` are published
+    networks for photographs; a .safetensors file is what `save_predictor` wrote.
 
     >>> load_scorer("omi").name
     'omi:memorable'
     """
-    predictor, _, attribute = name.removesuffix(f":{MATCHED}").partition(":")
-    return load_assessor(predictor).scorer(attribute or None, matched=name.endswith(f":{MATCHED}"))
+    if name in PUBLISHED or name.endswith(".safetensors"):
+        return PredictorScorer(name, load_predictor(name))
+    assessor, _, attribute = name.removesuffix(f":{MATCHED}").partition(":")
+    return load_assessor(assessor).scorer(attribute or None, matched=name.endswith(f":{MATCHED}"))

@@ -1,10 +1,14 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import latentedit as le
 from latentedit.addresses import load_direction
 from latentedit.direction import Direction, cosine
+from latentedit.discovery import measure_covariance
 from latentedit.library import read_direction, save_direction
 from latentedit.predictors.resnet import ResNet
 
@@ -21,6 +25,18 @@ def test_condition_stores_an_orthogonal_direction_under_its_name(run, network, s
         "apply", "--network", network, "--direction", "only_up", "--alpha", 1, "--outdir", network.parent / "o"
     )
     assert applied.code == 0
+
+
+def test_condition_in_the_metric_of_the_covariance(run, network, scorable_generator, monkeypatch):
+    monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(200))
+    words = ("condition", "up", "--without", "side", "--network", network, "--json")
+    plain = run(*words, "--name", "plain").facts
+    other = run(*words, "--name", "other", "--metric", "covariance").facts
+    assert (plain["provenance"]["metric"], other["provenance"]["metric"]) == ("euclidean", "covariance")
+    assert other["cosines_after"]["side"] == pytest.approx(0, abs=1e-9)
+    one, side = (load_direction(name, scorable_generator) for name in ("other", "side"))
+    assert abs(cosine(one, side)) > 1e-3
+    assert cosine(one, side, measure_covariance(scorable_generator)) == pytest.approx(0, abs=1e-9)
 
 
 def test_condition_writes_the_file_that_is_named(run, network, tmp_path):
@@ -56,6 +72,37 @@ def test_score_rates_files_and_folders(run, tmp_path):
     assert header.split() == ["image", "omi:memorable"]
     low, high = facts[0]["intervals"]["omi:memorable"]
     assert row.endswith(f"{facts[0]['omi:memorable']:.1f} [{low:.0f}, {high:.0f}]")
+
+
+def test_score_goes_on_where_it_was_interrupted_and_lists_what_it_skipped(run, tmp_path):
+    for i in range(3):
+        Image.effect_noise((40, 40), 40 + i).convert("RGB").save(tmp_path / f"{i}.png")
+    (tmp_path / "1.png").write_text("no picture")
+    pattern, out = str(tmp_path / "*.png"), tmp_path / "scores.json"
+    shown = run("score", pattern)
+    assert shown.code == 0
+    assert "skipped" in shown.out
+    assert "1.png can't be read" in shown.out
+    facts = run("score", pattern, "--predictor", "omi,patches", "--out", out, "--json").facts
+    assert (facts["images"], facts["resumed_at"], len(facts["unreadable"])) == (3, 0, 1)
+    rows = json.loads(out.read_text())
+    lines = [json.dumps(line) for line in ({"scorers": ["omi:memorable", "patches:memorable"]}, rows[0])]
+    out.with_name("scores.json.part").write_text("\n".join(lines) + "\n")
+    assert run("score", pattern, "--predictor", "omi,patches", "--out", out, "--json").facts["resumed_at"] == 1
+    assert json.loads(out.read_text()) == rows
+
+
+def test_score_rates_seeds_and_latents(run, network, scorable_generator, tmp_path):
+    rows = run("score", "--network", network, "--seeds", "3-4", "--trunc", 0.5, "--json").facts
+    assert [row["image"] for row in rows] == ["seed0003", "seed0004"]
+    ws = le.sample(scorable_generator, [3, 4], truncation_psi=0.5)
+    expected = le.score(le.load_scorer("omi"), le.render(scorable_generator, ws))
+    assert [row["omi:memorable"] for row in rows] == pytest.approx(expected.tolist())
+    le.save_latents(tmp_path / "ws.npz", ws)
+    again = run("score", "--network", network, "--latents", tmp_path / "ws.npz", "--json").facts
+    assert [(row["image"], row["omi:memorable"]) for row in again] == [
+        (f"ws-{i:04d}", row["omi:memorable"]) for i, row in enumerate(rows)
+    ]
 
 
 def test_train_assessor_says_at_once_what_it_cannot_train(run, tmp_path):
@@ -104,7 +151,7 @@ def test_a_small_generator_grows_and_is_measured(run, tmp_path, monkeypatch):
     done = run(*train, "--resolution", 16, "--images", 8, "--outdir", tmp_path / "large", *grow, "--json")
     assert run("inspect", done.facts["file"], "--json").facts["channels"] == [8, 8, 8]
     monkeypatch.setattr(
-        "latentedit.predictors.resnet.load_resmem_resnet", lambda: ResNet(50, 1).eval().requires_grad_(False)
+        "latentedit.predictors.resmem.load_resmem_resnet", lambda: ResNet(50, 1).eval().requires_grad_(False)
     )
     measure = ["--network", done.facts["file"], "--samples", 9, "--input-size", 16, "--outdir", tmp_path / "measures"]
     shown = run("train", "measure", "--data", tmp_path / "data", *measure)
@@ -115,7 +162,7 @@ def test_a_small_generator_grows_and_is_measured(run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", ["apply", "sweep", "condition", "score", "inspect", "convert", "directions", "models", "train"]
+    "command", ["apply", "sweep", "sample", "condition", "score", "inspect", "convert", "directions", "models", "train"]
 )
 def test_help_opens_with_examples_that_parse(run, command):
     from latentedit.cli.main import build_parser

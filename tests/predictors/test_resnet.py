@@ -1,11 +1,7 @@
-import importlib.metadata
-
 import pytest
 import torch
 
-from latentedit.errors import InputError
-from latentedit.predictors import resnet
-from latentedit.predictors.resnet import Bottleneck, ResNet, find_resmem, load_resmem_resnet
+from latentedit.predictors.resnet import Bottleneck, ResNet
 
 # Documented for torchvision's resnet50, resnet101 and resnet152 (docs.pytorch.org/vision, "num_params").
 NUM_PARAMETERS = {50: 25_557_032, 101: 44_549_160, 152: 60_192_808}
@@ -49,51 +45,3 @@ def test_features_are_what_the_classes_are_read_from():
     features = network.pooled_features(images)
     assert features.shape == (2, 2048)
     assert torch.equal(network(images), network.fc(features))
-
-
-@pytest.fixture
-def small(monkeypatch):
-    monkeypatch.setitem(resnet.BLOCKS, 152, (1, 1, 1, 1))
-    torch.manual_seed(0)
-    return ResNet(152)
-
-
-def test_the_resnet_inside_resmem_is_found_under_its_names(small, tmp_path):
-    weights = {f"features.{name}": tensor for name, tensor in small.state_dict().items()}
-    torch.save(weights | {"fc12.bias": torch.zeros(1)}, tmp_path / "model.pt")
-    loaded = load_resmem_resnet(tmp_path / "model.pt")
-    images = torch.rand(2, 3, 32, 32)
-    assert torch.equal(loaded(images), small.eval()(images))
-    assert not any(weight.requires_grad for weight in loaded.parameters())
-
-
-@pytest.mark.parametrize("change", ["missing", "another shape", "no weights"])
-def test_other_files_are_refused(change, small, tmp_path):
-    weights = {f"features.{name}": tensor for name, tensor in small.state_dict().items()}
-    if change == "missing":
-        del weights["features.fc.bias"]
-    weights["features.fc.weight"] = torch.zeros(2) if change == "another shape" else weights["features.fc.weight"]
-    torch.save([1, 2] if change == "no weights" else weights, tmp_path / "model.pt")
-    with pytest.raises(InputError, match=r"model\.pt: (holds no ResNet-152|.* is not stored as plain)"):
-        load_resmem_resnet(tmp_path / "model.pt")
-
-
-def test_without_the_package_its_installation_is_told(monkeypatch):
-    def nothing(name):
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(importlib.metadata, "distribution", nothing)
-    with pytest.raises(InputError, match="pip install --no-deps resmem"):
-        find_resmem()
-
-
-def test_the_installed_package_is_the_original():
-    try:
-        path = find_resmem()
-    except InputError:
-        pytest.skip("resmem is not installed")
-    network = load_resmem_resnet(path)
-    assert sum(weight.numel() for weight in network.parameters()) == NUM_PARAMETERS[152]
-    grey = network.pooled_features(torch.full([1, 3, 64, 64], 0.5))
-    assert grey.shape == (1, 2048)
-    assert torch.isfinite(grey).all()

@@ -1,4 +1,4 @@
-"""What every entry of PREDICTORS promises."""
+"""What every bundled assessor promises."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latentedit.errors import InputError
-from latentedit.predictors import PREDICTORS, OmiAssessor, load_assessor, load_scorer
+from latentedit.predictors import ASSESSORS, OmiAssessor, load_assessor, load_scorer
 from latentedit.scoring import score
 
-pytestmark = pytest.mark.parametrize("predictor", sorted(PREDICTORS))
+pytestmark = pytest.mark.parametrize("predictor", sorted(ASSESSORS))
 
 
 @pytest.fixture
