@@ -9,7 +9,6 @@ import os
 import sys
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -20,7 +19,6 @@ from torch import Tensor
 from latentedit.errors import InputError
 
 LARGE = 2**18  # bytes: what is longer has memory of its own from the system
-POPULATE_WRITE = 23  # the advice to Linux from 5.14 on, which Python's mmap has no name for
 SLACK = 2**20  # bytes that tensors of one storage may share, such as low-pass filters
 
 
@@ -55,14 +53,11 @@ class WeightFile:
 
 
 def allocate(length: int) -> Tensor:
-    """Take memory: -> [length] uint8, its pages at once and huge where the system can, in half the time."""
+    """Take memory: -> [length] uint8, its pages at once where the system can, in half the time."""
     if length < LARGE or not sys.platform.startswith("linux"):
         return torch.empty(length, dtype=torch.uint8)
-    memory = mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    for advice in (mmap.MADV_HUGEPAGE, POPULATE_WRITE):
-        with suppress(OSError):  # a kernel that cannot
-            memory.madvise(advice)
-    return torch.frombuffer(memory, dtype=torch.uint8)
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
+    return torch.frombuffer(mmap.mmap(-1, length, flags=flags), dtype=torch.uint8)
 
 
 class HeldBytes:
