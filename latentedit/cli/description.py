@@ -192,6 +192,7 @@ def _describe_generator(name: str) -> dict[str, Any]:
         "kind": "generator",
         "format": checkpoint.format,
         "fingerprint": fingerprint,
+        "states_fingerprint": checkpoint.stated_fingerprint is not None,  # then it is this one
         "parameters": sum(p.numel() for p in checkpoint.generator.parameters()),
         "num_ws": checkpoint.config.num_ws,
         **checkpoint.config.to_dict(),
