@@ -15,8 +15,9 @@ from latentedit.evaluation.tables import format_markdown
 from latentedit.files import staged
 from latentedit.latents import sample
 from latentedit.networks import Generator
+from latentedit.pictures import heat_map, image_grid
 from latentedit.predictors import Assessor, AttributeScorer
-from latentedit.rendering import heat_map, image_grid, render
+from latentedit.rendering import render
 from latentedit.scoring import score
 
 SEEDS = (1, 3, 7, 20)  # of the strips' faces, those of `latentedit sweep`
