@@ -17,7 +17,7 @@ from latentedit.predictors.registry import load_predictor as load_predictor
 from latentedit.predictors.registry import make_predictor as make_predictor
 from latentedit.predictors.registry import save_predictor as save_predictor
 
-ASSESSORS = ("omi", "patches", "deep")
+ASSESSORS = ("omi", "patches")
 AnyScorer = AttributeScorer | PredictorScorer
 
 
