@@ -21,6 +21,7 @@ from pathlib import Path
 from latentedit.cli.main import main
 
 DOCS = Path(__file__).parents[1]
+ROOT = DOCS.parent
 BLOCK = re.compile(r"```console\n(.*?)```", re.S)
 PICTURE = re.compile(r"<!-- from (\S+) -->\n!\[[^\]]*\]\(([^)]+)\)")
 WIDTH = "100"
@@ -32,6 +33,8 @@ def run_page(page: Path, help_only: bool) -> None:
         os.environ.update(LATENTEDIT_HOME=f"{folder}/.library", LATENTEDIT_OFFLINE="1", COLUMNS=WIDTH)
         with chdir(folder):
             text = BLOCK.sub(lambda block: f"```console\n{rerun(block[1], help_only)}```", page.read_text())
+        for place, shown in [(f"{folder}/.library", "~/.latentedit"), (f"{ROOT}/", ""), (str(Path.home()), "~")]:
+            text = text.replace(place, shown)
         page.write_text(text)
         for source, target in [] if help_only else PICTURE.findall(text):
             shutil.copyfile(Path(folder, source), page.parent / target)
