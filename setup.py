@@ -20,6 +20,7 @@ TEST = [
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
+DOCS = ["mkdocs", "mkdocs-material", "mkdocstrings-python", "nbconvert"]
 VIDEO = ["imageio-ffmpeg"]
 COMPLETION = ["shtab"]
 
@@ -57,7 +58,8 @@ setup(
         "predictors": PREDICTORS,
         "video": VIDEO,
         "completion": COMPLETION,
-        "test": TEST + PLOTS + FACES + PREDICTORS + VIDEO + COMPLETION,
+        "docs": DOCS,
+        "test": TEST + PLOTS + FACES + PREDICTORS + VIDEO + COMPLETION + DOCS,
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

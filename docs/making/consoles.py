@@ -22,8 +22,9 @@ from latentedit.cli.main import main
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
-BLOCK = re.compile(r"```console\n(.*?)```", re.S)
-PICTURE = re.compile(r"<!-- from (\S+) -->\n!\[[^\]]*\]\(([^)]+)\)")
+BLOCK_OR_PICTURE = re.compile(
+    r"```console\n(?P<block>.*?)```|<!-- from (?P<source>\S+) -->\n!\[[^\]]*\]\((?P<target>[^)]+)\)", re.S
+)
 WIDTH = "100"
 
 
@@ -32,12 +33,19 @@ def run_page(page: Path, help_only: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(LATENTEDIT_HOME=f"{folder}/.library", LATENTEDIT_OFFLINE="1", COLUMNS=WIDTH)
         with chdir(folder):
-            text = BLOCK.sub(lambda block: f"```console\n{rerun(block[1], help_only)}```", page.read_text())
+            text = BLOCK_OR_PICTURE.sub(lambda part: _renew(part, page, help_only), page.read_text())
         for place, shown in [(f"{folder}/.library", "~/.latentedit"), (f"{ROOT}/", ""), (str(Path.home()), "~")]:
             text = text.replace(place, shown)
-        page.write_text(text)
-        for source, target in [] if help_only else PICTURE.findall(text):
-            shutil.copyfile(Path(folder, source), page.parent / target)
+    page.write_text(text)
+
+
+def _renew(part: re.Match[str], page: Path, help_only: bool) -> str:
+    """Run a block, or take a picture as the blocks above have left it."""
+    if part["block"] is not None:
+        return f"```console\n{rerun(part['block'], help_only)}```"
+    if not help_only:
+        shutil.copyfile(part["source"], page.parent / part["target"])
+    return part[0]
 
 
 def rerun(block: str, help_only: bool) -> str:
