@@ -20,6 +20,7 @@ TEST = [
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
+EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
 
 setup(
     name="latentedit",
@@ -54,7 +55,8 @@ setup(
         "plots": PLOTS,
         "faces": FACES,
         "predictors": PREDICTORS,
-        "test": TEST + PLOTS + FACES + PREDICTORS,
+        "explain": EXPLAIN,
+        "test": TEST + PLOTS + FACES + PREDICTORS + EXPLAIN,
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
