@@ -10,12 +10,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.errors import InputError
-from latentedit.explanation.baselines import Baseline, make_baseline
+from latentedit.explanation.baselines import make_baseline
 from latentedit.explanation.layers import Explained, choose_layers
 from latentedit.explanation.pixels import integrate_gradients, measure_completeness, occlude, smooth_gradients
 from latentedit.explanation.places import grad_cam, grad_cam_plus_plus, hires_cam
 from latentedit.predictors.attributes import suggest
 from latentedit.scoring import Scorer
+from latentedit.vocabulary import Baseline
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,21 @@ def attribute(
     Methods of layers take `layer`, by default the last that answers maps; the others compare with the baseline.
     Memory is bounded by `chunk` images. Raises InputError for an unknown method, layer or baseline.
     """
-    way = _find(method)
+    way = find_method(method)
     explained = scorer if isinstance(scorer, Explained) else Explained(scorer)
     layers = choose_layers(explained, images[0], layer) if way.needs_layer else ()
     baselines = None if way.needs_layer else make_baseline(baseline, images)
     parts = []
     for start in tqdm(range(0, len(images), chunk), desc=f"explaining by {method}", disable=quiet):
         part = slice(start, start + chunk)
-        parts.append(_attribute(explained, way, images[part], layers if baselines is None else baselines[part]))
+        given = layers if baselines is None else baselines[part].to(explained.device)
+        parts.append(_attribute(explained, way, images[part].to(explained.device), given))
     maps, scores, errors = (torch.cat(column) for column in zip(*parts, strict=True))
     return Attribution(method, maps, scores, errors if way.adds_up else None, layers)
 
 
-def _find(method: str) -> Method:
+def find_method(method: str) -> Method:
+    """Look a method up by its name; raise InputError, which names the nearest, where there is none."""
     if method not in METHODS:
         raise InputError(f"no method is called {method!r}: {suggest(method, list(METHODS))}")
     return METHODS[method]

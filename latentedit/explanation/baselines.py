@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +12,8 @@ from latentedit.checkpoints import load_generator
 from latentedit.errors import InputError
 from latentedit.networks import Generator
 from latentedit.rendering import render
+from latentedit.vocabulary import BASELINES, Baseline
 
-Baseline = Literal["black", "blurred", "mean"]
-BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 BLUR = 1 / 8  # of the image's width: the standard deviation
 
 

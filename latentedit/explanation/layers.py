@@ -17,7 +17,7 @@ from latentedit.errors import InputError
 from latentedit.predictors.attributes import Assessor, AttributeScorer, suggest
 from latentedit.predictors.features import GradientFeatures
 from latentedit.predictors.patches import PatchFeatures
-from latentedit.predictors.predictor import PredictorScorer
+from latentedit.predictors.predictor import Framing, PredictorScorer
 from latentedit.scoring import Scorer
 
 Frame = tuple[int, int, int, int]  # top, left, height and width in pixels of the image
@@ -53,8 +53,18 @@ class Explained(nn.Module):
     def range(self) -> tuple[float, float]:
         return self.scorer.range
 
+    @property
+    def framing(self) -> Framing:
+        """How a photograph is brought to what the scorer takes."""
+        return cast(Framing, getattr(self.scorer, "framing", "square"))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next((tensor.device for tensor in self.network.state_dict().values()), torch.device("cpu"))
+
     def forward(self, images: Tensor) -> Tensor:
-        return self.scorer(images)
+        return self.scorer(images.to(self.device))
 
 
 class _Maps(nn.Module):

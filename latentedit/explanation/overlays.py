@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from latentedit.errors import InputError
+from latentedit.vocabulary import OVERLAYS, Overlay
 
-Style = Literal["heat", "contour", "mask"]
-STYLES: tuple[Style, ...] = get_args(Style)
 RAISES, LOWERS = (0.78, 0.08, 0.16), (0.08, 0.32, 0.78)  # red and blue in [0, 1]
 TOP = 0.1  # share of the pixels inside an outline
 SIDE = 256  # pixels: smaller images are enlarged
 SATURATION = 0.99  # quantile of the sizes that takes the full colour
 
 
-def overlay(images: Tensor, maps: Tensor, style: Style = "heat") -> Tensor:
+def overlay(images: Tensor, maps: Tensor, style: Overlay = "heat") -> Tensor:
     """Lay maps over images: [N, 3, H, W] in [-1, 1], [N, H, W] -> [N, 3, H', W'] in [-1, 1], 256 px wide at least.
 
     `heat`: what raises the score red, what lowers it blue, over the image in grey. `contour`: lines around the tenth
     of the image that raises and the one that lowers it most. `mask`: all but those dimmed.
     """
-    if style not in STYLES:
-        raise InputError(f"overlay {style!r} is not known: choose one of {', '.join(STYLES)}")
+    if style not in OVERLAYS:
+        raise InputError(f"overlay {style!r} is not known: choose one of {', '.join(OVERLAYS)}")
     images, maps = _enlarge(images.cpu()), _enlarge(maps.cpu()[:, None])[:, 0]
     if style == "heat":
         return _tint(images, maps)

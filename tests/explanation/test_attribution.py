@@ -7,12 +7,13 @@ from torch import nn
 
 from latentedit.errors import InputError
 from latentedit.explanation import METHODS, Explained, attribute, list_layers, overlay, pixels
-from latentedit.explanation.baselines import BASELINES, make_baseline, mean_face
+from latentedit.explanation.baselines import make_baseline, mean_face
 from latentedit.explanation.checks import compare_maps, measure_faithfulness, shuffle_weights
 from latentedit.explanation.layers import as_maps, choose_layers, find_frame, lay_over
 from latentedit.explanation.places import grad_cam
 from latentedit.predictors import PredictorScorer, make_predictor
 from latentedit.rendering import render
+from latentedit.vocabulary import BASELINES
 
 PLANTED = (slice(8, 16), slice(16, 32))
 
