@@ -20,7 +20,7 @@ TEST = [
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
-VIDEO = ["imageio-ffmpeg"]
+VIDEO = ["imageio[ffmpeg]"]
 COMPLETION = ["shtab"]
 EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
 
@@ -48,6 +48,7 @@ setup(
         "scikit-learn",
         "scipy",
         "pillow>=10.1",
+        "imageio",
         "requests",
         "filelock",
         "tqdm",
