@@ -21,8 +21,9 @@ PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
 DOCS = ["mkdocs", "mkdocs-material", "mkdocstrings-python", "nbconvert"]
-VIDEO = ["imageio-ffmpeg"]
+VIDEO = ["imageio[ffmpeg]"]
 COMPLETION = ["shtab"]
+EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
 
 setup(
     name="latentedit",
@@ -48,6 +49,7 @@ setup(
         "scikit-learn",
         "scipy",
         "pillow>=10.1",
+        "imageio",
         "requests",
         "filelock",
         "tqdm",
@@ -58,8 +60,13 @@ setup(
         "predictors": PREDICTORS,
         "video": VIDEO,
         "completion": COMPLETION,
+<<<<<<< HEAD
         "docs": DOCS,
         "test": TEST + PLOTS + FACES + PREDICTORS + VIDEO + COMPLETION + DOCS,
+=======
+        "explain": EXPLAIN,
+        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN],
+>>>>>>> main
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

@@ -23,6 +23,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Let links to cards and notebooks in the repository lead to their pages."""
+    markdown = re.sub(r"\]\(\.\./((?:\.\./)*)latentedit/assets/(\w+\.md)", r"](\1cards/\2", markdown)
+    return re.sub(r"\]\(\.\./((?:\.\./)*)notebooks/(\w+)\.ipynb", r"](\1notebooks/\2.md", markdown)
+
+
 def write_reference() -> str:
     """List every public name below the module that it comes from, for mkdocstrings to fill in."""
     stub = ast.parse((ROOT / "latentedit" / "__init__.pyi").read_text())
