@@ -60,13 +60,9 @@ setup(
         "predictors": PREDICTORS,
         "video": VIDEO,
         "completion": COMPLETION,
-<<<<<<< HEAD
-        "docs": DOCS,
-        "test": TEST + PLOTS + FACES + PREDICTORS + VIDEO + COMPLETION + DOCS,
-=======
         "explain": EXPLAIN,
-        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN],
->>>>>>> main
+        "docs": DOCS,
+        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN, *DOCS],
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

@@ -1,4 +1,4 @@
-"""Run the console blocks of pages and write below each command what it printed: python docs/making/consoles.py docs/start.md
+"""Run the console blocks of pages and write below each command what it prints: python docs/making/consoles.py [PAGES]
 
 The blocks of a page run in order in one empty folder. A picture whose line stands below <!-- from out/sweep.png --> is
 taken from there. Without pages, all of docs/ is run; with --help-only, only quoted `--help` is written anew.
@@ -55,7 +55,7 @@ def rerun(block: str, help_only: bool) -> str:
 
 def _refresh(part: str, help_only: bool) -> str:
     """Run the command of one part, unless only help is wanted and this is none."""
-    line, _, old = part.partition("\n")
+    line = part.partition("\n")[0]
     if help_only and not line.endswith("--help"):
         return part
     print(f"{'':8}{line}", file=sys.stderr)

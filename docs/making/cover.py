@@ -1,4 +1,4 @@
-"""Draw docs/cover.png, the README's first picture, and docs/social.png for cards of 1280 x 640: python docs/making/cover.py
+"""Draw docs/cover.png, the README's first picture, and docs/social.png, 1280 x 640: python docs/making/cover.py
 
 Faces move along `w_sq`, and along it without four traits, until `patches` sees memorability change alike; beside them,
 what else changed on fresh faces. Everything drawn is measured here.
