@@ -1,4 +1,4 @@
-"""What mkdocs adds to the pages of docs/: the reference from docstrings, the cards, the notebooks as they are stored."""
+"""What mkdocs adds to the pages of docs/: the reference from docstrings, the cards, the notebooks as they stand."""
 
 from __future__ import annotations
 
