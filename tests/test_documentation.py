@@ -67,7 +67,7 @@ def site(tmp_path_factory):
     """The pages as mkdocs builds them; a link that leads nowhere or a page outside the navigation fails."""
     pytest.importorskip("material", reason="pip install 'latentedit[docs]' to build the site")
     folder = tmp_path_factory.mktemp("site")
-    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder]
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder

@@ -58,8 +58,9 @@ def _refresh(part: str, help_only: bool) -> str:
     line = part.partition("\n")[0]
     if help_only and not line.endswith("--help"):
         return part
-    print(f"{'':8}{line}", file=sys.stderr)
-    return f"{line}\n{run_line(line.removeprefix('$ '))}"
+    text = f"{line}\n{run_line(line.removeprefix('$ '))}"
+    print(text, end="", file=sys.stderr)
+    return text
 
 
 def run_line(line: str) -> str:

@@ -58,5 +58,6 @@ def convert_notebooks() -> Iterator[tuple[str, str | bytes]]:
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         resources = {"output_files_dir": path.stem, "unique_key": "picture"}
         body, made = MarkdownExporter().from_notebook_node(nbformat.read(path, as_version=4), resources)
-        yield f"notebooks/{path.stem}.md", re.sub(r"!\[\w+\]", "![what the cell above shows]", body)
+        body = re.sub(r"!\[\w+\]", "![what the cell above shows]", body).replace("](../docs/", "](../")
+        yield f"notebooks/{path.stem}.md", re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", body)
         yield from ((f"notebooks/{name}", content) for name, content in made["outputs"].items())
