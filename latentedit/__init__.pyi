@@ -18,6 +18,7 @@ from .discovery import learn_direction as learn_direction
 from .discovery import measure_covariance as measure_covariance
 from .discovery import rank_channels as rank_channels
 from .discovery import stay_near as stay_near
+from .discovery import steady as steady
 from .editing import Sweep as Sweep
 from .editing import convert_alpha as convert_alpha
 from .editing import edit as edit

@@ -16,12 +16,13 @@ from latentedit.collection.recipes import (
     FOUND,
     HELD_OUT_SEEDS,
     SHOWN,
+    STEADIED,
     TRUNCATION_PSI,
     attribute_of,
     summarise,
 )
 from latentedit.direction import Direction, cosines
-from latentedit.discovery import calibrate, discover, discover_by_gradient
+from latentedit.discovery import calibrate, discover, discover_by_gradient, steady
 from latentedit.evaluation import measure_effects, rate_population
 from latentedit.files import staged
 from latentedit.latents import sample
@@ -46,6 +47,8 @@ def build_collection(
     for name, (parent, conditions) in CONDITIONED.items():
         others = [collection[condition] for condition in conditions]
         collection[name] = calibrate(collection[parent].condition_on(others, name=name), generator)
+    for name, (parent, kept) in STEADIED.items():
+        collection[name] = _steady(generator, assessor, collection[parent], name, kept, quiet)
     measured = measure_collection(generator, assessor, collection)
     write_collection(measured, folder, fingerprint(generator))
     return measured
@@ -67,6 +70,16 @@ def _find(generator: Generator, assessor: Assessor, name: str, num_faces: int, q
         return discover_by_gradient(generator, ws, scorer, name, settings, quiet=quiet)
     scores = score_faces(generator, scorer, ws, quiet=quiet)[:, 0]
     return discover(generator, ws, scores, recipe.method, name, settings)
+
+
+def _steady(
+    generator: Generator, assessor: Assessor, parent: Direction, name: str, kept: tuple[str, ...], quiet: bool
+) -> Direction:
+    """Turn a direction so that ratings stay put where its own has gained, on faces as the commands render them."""
+    ws = sample(generator, range(NUM_GRADIENTS), TRUNCATION_PSI)
+    scorer, *others = (AttributeScorer(assessor, attribute) for attribute in (attribute_of(name), *kept))
+    settings = {"seeds": f"0-{NUM_GRADIENTS - 1}", "truncation_psi": TRUNCATION_PSI}
+    return steady(generator, parent, ws, scorer, others, name=name, provenance=settings, quiet=quiet)
 
 
 @dataclass(frozen=True)

@@ -16,5 +16,6 @@ from latentedit.discovery.learning import hold_scores as hold_scores
 from latentedit.discovery.learning import keep_identity as keep_identity
 from latentedit.discovery.learning import learn_direction as learn_direction
 from latentedit.discovery.learning import stay_near as stay_near
+from latentedit.discovery.steadying import steady as steady
 
 UNSUPERVISED: dict[str, Callable[..., list[Direction]]] = {"pca": find_components, "sefa": factorize}
