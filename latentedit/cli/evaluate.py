@@ -154,12 +154,17 @@ def compare_directions(args: argparse.Namespace) -> None:
     printing.announce(args, facts, lines)
 
 
-def _open_edits(args: argparse.Namespace, checkpoint: le.Checkpoint) -> list[le.Direction | le.Holding]:
-    """Load the directions, and with --keep the paths along them that hold ratings."""
-    found = [le.load_direction(name, checkpoint.generator, args.any_generator, args.space) for name in args.directions]
+def _open_edits(
+    args: argparse.Namespace, checkpoint: le.Checkpoint
+) -> list[le.Direction | le.Holding | le.NonlinearEdit]:
+    """Load the directions and learned steps, or with --keep directions and the paths along them that hold ratings."""
+    if not args.keep:
+        return [
+            arguments.open_nonlinear(args, name, checkpoint) or arguments.load_direction(args, name, checkpoint)
+            for name in args.directions
+        ]
+    found = [arguments.load_direction(args, name, checkpoint) for name in args.directions]
     scorers = arguments.open_attributes(args.keep)
-    if not scorers:
-        return [*found]
     covariance = le.measure_covariance(checkpoint.generator, args.class_index)
     measured = [one if one.sigma else le.calibrate(one, checkpoint.generator, args.class_index) for one in found]
     return [*found, *(le.Holding(checkpoint.generator, one, scorers, covariance) for one in measured)]

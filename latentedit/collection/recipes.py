@@ -45,6 +45,7 @@ CONDITIONED = {  # direction: its parent and what it is projected off
 STEADIED = {  # direction: its parent and the ratings that stay put where its own has gained
     "steady_traits": ("w_sq", ("happy", "age", "gender", "attractive")),
 }
+NAMES = (*FOUND, *CONDITIONED, *STEADIED)
 SHOWN = tuple(dict.fromkeys(recipe.attribute for recipe in FOUND.values()))  # attributes, in tables
 HELD_OUT_SEEDS = range(2_000_000, 2_000_064)  # faces that no direction was found on
 TRUNCATION_PSI = 0.7  # of the faces that effects are measured on, as the commands render them

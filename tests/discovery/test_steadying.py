@@ -44,12 +44,16 @@ def projected(tiny_generator, ws):
 
 def changes_of(generator, ws, step):
     """Measure the mean changes of the three colours in standard deviations."""
-    before, after = (torch.stack([c(render(generator, w)) for c in (RED, GREEN, BLUE)]).double() for w in (ws, ws + step))
+    before, after = (
+        torch.stack([c(render(generator, w)) for c in (RED, GREEN, BLUE)]).double() for w in (ws, ws + step)
+    )
     return (after - before).mean(dim=1) / before.std(dim=1)
 
 
 def test_what_is_kept_stays_where_the_score_has_gained(tiny_generator, ws, projected):
-    found = steady(tiny_generator, projected, ws, RED, [GREEN, BLUE], gain=0.3, name="still", provenance={"seeds": "0-39"})
+    found = steady(
+        tiny_generator, projected, ws, RED, [GREEN, BLUE], gain=0.3, name="still", provenance={"seeds": "0-39"}
+    )
     step = found.provenance["step"]
     changes = changes_of(tiny_generator, ws, step * found.vector.float())
     assert changes[0] == pytest.approx(0.3, abs=0.011)
