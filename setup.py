@@ -20,6 +20,8 @@ TEST = [
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
+VIDEO = ["imageio-ffmpeg"]
+COMPLETION = ["shtab"]
 
 setup(
     name="latentedit",
@@ -45,7 +47,6 @@ setup(
         "scikit-learn",
         "scipy",
         "pillow>=10.1",
-        "imageio",
         "requests",
         "filelock",
         "tqdm",
@@ -54,7 +55,9 @@ setup(
         "plots": PLOTS,
         "faces": FACES,
         "predictors": PREDICTORS,
-        "test": TEST + PLOTS + FACES + PREDICTORS,
+        "video": VIDEO,
+        "completion": COMPLETION,
+        "test": TEST + PLOTS + FACES + PREDICTORS + VIDEO + COMPLETION,
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

@@ -77,3 +77,5 @@ from .rendering import render_styles as render_styles
 from .scoring import Scorer as Scorer
 from .scoring import score as score
 from .scoring import score_faces as score_faces
+from .video import interpolate as interpolate
+from .video import write_video as write_video

@@ -230,7 +230,9 @@ def parse_share(text: str) -> float:
 
 def describe_flags(args: argparse.Namespace) -> dict[str, Any]:
     """List every flag as it was given or defaulted, fit for run.json."""
-    flags = {flag: value for flag, value in sorted(vars(args).items()) if flag not in ("run", "default_seeds")}
+    flags = {
+        flag: value for flag, value in sorted(vars(args).items()) if flag != "run" and not flag.startswith("default_")
+    }
     return {flag: _plain(value) for flag, value in flags.items()}
 
 
