@@ -29,6 +29,7 @@ from latentedit.cli import (
     models,
     sample,
     score,
+    similar,
     sweep,
     train,
 )
@@ -45,6 +46,7 @@ COMMANDS = (
     condition,
     evaluate,
     explain,
+    similar,
     score,
     inspect,
     convert,
