@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 DOCS = Path(__file__).parents[1]
-NAMES = {"w_sq": "more memorable", "cond_traits": "... with four traits held"}
+NAMES = {"w_sq": "more memorable", "steady_traits": "... with four traits held"}
 SHOWN = ("age", "gender", "happy", "attractive", "skin-color")  # four that are held, and what is left
 SEEDS, FRESH, POPULATION = (1, 7, 20), range(3_000_000, 3_000_064), range(3_100_000, 3_100_256)
 LEVEL = 1.2  # SD of memorability

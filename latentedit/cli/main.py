@@ -31,6 +31,7 @@ from latentedit.cli import (
     models,
     sample,
     score,
+    similar,
     sweep,
     train,
 )
@@ -48,6 +49,7 @@ COMMANDS = (
     condition,
     evaluate,
     explain,
+    similar,
     score,
     inspect,
     convert,
