@@ -8,17 +8,16 @@ the file, and what is copied out of the memo is counted.
 
 from __future__ import annotations
 
-import io
 import pickle
 import pickletools
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import IO, Any
 
+from latentedit.checkpoints.bounded import Bounded, Reader
 from latentedit.checkpoints.inert import Call, Name, Network
 from latentedit.errors import InputError, one_line
 
-Reader = Callable[[Any], Any]  # of what stands behind an opcode
 STOP = b"."
 ARGUMENTS = {  # opcodes that push what is written behind them
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
@@ -29,7 +28,6 @@ VALUES: dict[str, Callable[[], Any]] = {  # opcodes that push always the same: h
     **{"NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False},
     **{"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set},
 }
-LONGEST_LINE = 2**16  # bytes of a name or a number written as text
 LARGEST_INTEGER = 2**127  # torch's magic number has ten bytes; text of a much larger one takes for ever
 MOST_COPIES = 16  # values that calls may copy, for each byte that was read
 SIZED = (list, tuple, dict, set, str, bytes, bytearray)
@@ -211,29 +209,6 @@ def _refuse_opcode(name: str, machine: Machine, argument: Any) -> None:
 
 
 STEPS = {opcode.code.encode("latin1"): _plan(opcode) for opcode in pickletools.opcodes}
-
-
-class Bounded:
-    """A file whose reads take no more memory than it has bytes left, whatever lengths it states."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file, start = file, file.tell()
-        self.size = file.seek(0, io.SEEK_END)
-        file.seek(start)
-
-    def tell(self) -> int:
-        """Say how many bytes lie before the next."""
-        return self.file.tell()
-
-    def read(self, count: int) -> bytes:
-        return self.file.read(count if count < LONGEST_LINE else min(count, self.size - self.file.tell()))
-
-    def readline(self) -> bytes:
-        return self.file.readline(LONGEST_LINE)
-
-    def read_argument(self, code: bytes, read: Reader) -> Any:
-        """Read what stands behind an opcode and may be long."""
-        return read(self)
 
 
 def _require_short(value: Any) -> Any:

@@ -166,7 +166,7 @@ def test_variables_that_are_refused(tmp_path: Path, generator: Generator, variab
         ({"static_kwargs": None}, "holds no variables"),
         ({"variables": {}}, "holds no variables"),
         ({"components": [1]}, "holds no variables"),
-        ({"components": {"mapping": 3}}, "'mapping/' in it holds no variables"),
+        ({"components": {"mapping": 3}}, "'mapping' in it holds no variables"),
         ({"variables": [3]}, "has no name"),
         ({"variables": [(b"x", 3)]}, "has no name"),
         ({"variables": [("dlatent_avg", 3)]}, "no plain numbers"),
