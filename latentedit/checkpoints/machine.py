@@ -53,6 +53,9 @@ def run_pickle(
         ) from error
 
 
+Action = Callable[["Machine", Any], object]  # what an opcode does with its argument
+
+
 class Machine:
     """The stack, the marks on it and the memo of one pickle."""
 
@@ -73,7 +76,10 @@ class Machine:
             if code not in STEPS:
                 raise ValueError(f"{code!r} for an opcode")
             read, is_long, act = STEPS[code]
-            act(self, bounded.read_argument(code, read) if is_long else read(plain) if read else None)
+            if read is None:
+                act(self, None)
+            else:
+                act(self, bounded.read_argument(code, read) if is_long else read(plain))
         return self.stack.pop()
 
     def _push(self, argument: Any) -> None:
@@ -167,10 +173,14 @@ class Machine:
         self.stack.append(self.find_persistent(self.stack.pop()))
 
 
-Action = Callable[[Machine, Any], object]  # what an opcode does with its argument
+def _push_new(make: Callable[[], Any]) -> Action:
+    """Say what an opcode does that always pushes the same."""
+    return lambda machine, _: machine.stack.append(make())
+
+
 ACTIONS: dict[str, Action] = {
     **dict.fromkeys(ARGUMENTS, Machine._push),
-    **{name: lambda machine, _, make=make: machine.stack.append(make()) for name, make in VALUES.items()},
+    **{name: _push_new(make) for name, make in VALUES.items()},
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), Machine._put),
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), Machine._get),
     **dict.fromkeys(("GLOBAL", "STACK_GLOBAL"), Machine._name),
