@@ -55,10 +55,11 @@ def is_numpy(path: Path) -> bool:
 
 def _is_npz(path: Path) -> bool:
     """Tell whether a zip archive holds numpy arrays only."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with damaged(DAMAGED), zipfile.ZipFile(path) as archive:
-        return all(name.endswith(".npy") for name in archive.namelist())
+    with damaged(DAMAGED):
+        if not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return all(name.endswith(".npy") for name in archive.namelist())
 
 
 def to_tensor(value: object) -> Tensor | None:
