@@ -30,6 +30,12 @@ def load_encoder(path: str | Path, generator: Generator) -> Callable[[Tensor], T
 
     Raises InputError where the file is none, or belongs to another generator.
     """
+    encoder = read_encoder(path, generator)
+    return lambda images: _encode(encoder, images)
+
+
+def read_encoder(path: str | Path, generator: Generator) -> EncoderNetwork:
+    """Read the network that `load_encoder` wraps."""
     tensors, header = load_record(path)
     with about(path):
         if header.get("kind") != KIND:
@@ -39,8 +45,7 @@ def load_encoder(path: str | Path, generator: Generator) -> Callable[[Tensor], T
             raise InputError(f"encodes for generator {str(header.get('base'))[:12]}, this one is {own[:12]}")
         with damaged("damaged: its tensors are not those of its encoder, fetch it again"):
             encoder = _build(tensors, header)
-    encoder.to(generator.mapping.w_avg.device)
-    return lambda images: _encode(encoder, images)
+    return encoder.to(generator.mapping.w_avg.device)
 
 
 def _build(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> EncoderNetwork:
