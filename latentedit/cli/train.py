@@ -216,7 +216,7 @@ def train_encoder_command(args: argparse.Namespace) -> None:
     from latentedit.training.encoder import EncoderSettings, train_encoder
 
     checkpoint = arguments.open_network(args)
-    settings = EncoderSettings(args.steps, args.batch, args.lr, precision=args.precision, seed=args.seed)
+    settings = EncoderSettings(args.steps, args.batch, learning_rate=args.lr, precision=args.precision, seed=args.seed)
     losses = train_encoder(checkpoint.generator, args.data, args.outdir, settings, args.quiet, args.start_from)
     path = args.outdir / "encoder.safetensors"
     facts = {"file": str(path), "base": checkpoint.fingerprint, "losses": losses}

@@ -26,7 +26,6 @@ from latentedit.training.gan import DTYPES
 from latentedit.training.generator import load_state
 from latentedit.training.images import draw_batch, load_images
 
-FACES = 4096  # seeds whose ws are rendered
 SHEET = 8  # photographs on the sheet of samples
 ZOOM, TURN, SHIFT = 0.06, 0.06, 0.03  # by which a photograph is varied at most: logarithm, radians, share of the side
 GAIN, OFFSET = 0.15, 0.1  # the same of its colours
@@ -38,6 +37,7 @@ class EncoderSettings:
 
     num_steps: int = 2000
     batch: int = 8  # rendered faces a step, and as many photographs
+    num_faces: int = 4096  # seeds whose ws are rendered
     learning_rate: float = 0.001
     channel_max: int = 256  # width of the widest blocks
     latent_weight: float = 0.1  # of the rendered faces' own coordinates
@@ -82,7 +82,7 @@ def _train(
     generator: Generator, encoder: EncoderNetwork, images: Tensor, settings: EncoderSettings, quiet: bool
 ) -> dict[str, float]:
     """Take all steps: -> the mean losses of the last tenth."""
-    population, ws = measure_axes(generator), sample(generator, range(FACES))
+    population, ws = measure_axes(generator), sample(generator, range(settings.num_faces))
     optimiser = torch.optim.Adam(encoder.parameters(), settings.learning_rate, betas=(0.9, 0.99))
     history: list[dict[str, float]] = []
     for step in (bar := tqdm(range(settings.num_steps), desc="training the encoder", disable=quiet)):
@@ -112,7 +112,10 @@ def _make(generator: Generator, settings: EncoderSettings, start: Path | None) -
         return read_encoder(start, generator).train().requires_grad_(True)
     config, population = generator.config, measure_axes(generator)
     side = min(config.img_resolution, LARGEST["img_resolution"])
-    encoder = EncoderNetwork(EncoderConfig(side, config.num_ws, config.w_dim, channel_max=settings.channel_max))
+    shape = EncoderConfig(
+        side, config.num_ws, config.w_dim, channel_max=settings.channel_max, num_features=config.w_dim
+    )
+    encoder = EncoderNetwork(shape)
     torch.nn.init.zeros_(encoder.out.weight)
     encoder.mean.copy_(population.mean)
     encoder.axes.copy_(population.axes)
