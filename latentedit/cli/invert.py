@@ -100,13 +100,13 @@ def _describe(
     fidelities: dict[str, Fidelity],
 ) -> dict[str, Any]:
     """Say how the inversions came about and how good they are, fit for run.json."""
-    from latentedit.inversion.resemblance import LOSS
+    from latentedit.inversion.resemblance import describe_loss
 
     return {
         "network": printing.describe_network(args.network, checkpoint),
         "flags": arguments.describe_flags(args),
         "space": inversion.settings.space,
-        "loss": LOSS,
+        "loss": describe_loss(inversion.settings.loss),
         "losses": list(inversion.losses),
         "photographs": [
             {**portrait.describe(), **{name: fidelity.describe(i) for name, fidelity in fidelities.items()}}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import latentedit as le
 from latentedit.cli import arguments
 from latentedit.errors import InputError
-from latentedit.vocabulary import PROJECTION_SPACES
+from latentedit.vocabulary import PROJECTION_LOSSES, PROJECTION_SPACES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +21,15 @@ def add_projection(parser: argparse._ActionsContainer) -> None:
     """Add how photographs are projected."""
     parser.add_argument("--steps", "--num-steps", type=arguments.parse_count, metavar="N", help="at most (default 200)")
     parser.add_argument("--lr", type=arguments.parse_positive, help="learning rate, in sigmas of W (default 0.15)")
-    parser.add_argument("--encoder", type=Path, metavar="FILE", help="start from the latents of `train encoder`'s file")
+    parser.add_argument(
+        "--loss", choices=PROJECTION_LOSSES, help="what is lowered (default multiscale, which needs no weights)"
+    )
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        metavar="FILE",
+        help="start from the latents of `train encoder`'s file, or of pSp's, e4e's or ReStyle's",
+    )
     parser.add_argument("--fast", action="store_true", help="take the encoder's latents as they are")
 
 
@@ -41,8 +49,8 @@ def check_projection(args: argparse.Namespace) -> None:
     """Refuse settings that contradict each other."""
     if args.fast and args.encoder is None:
         raise InputError("--fast takes an encoder's latents: name its file with --encoder")
-    if args.fast and (args.steps or args.lr):
-        raise InputError("--fast takes no steps: leave --steps and --lr out, or --fast")
+    if args.fast and (args.steps or args.lr or args.loss):
+        raise InputError("--fast takes no steps: leave --steps, --lr and --loss out, or --fast")
 
 
 def invert(args: argparse.Namespace, checkpoint: le.Checkpoint, targets: Tensor, space: str) -> Inversion:
@@ -51,7 +59,7 @@ def invert(args: argparse.Namespace, checkpoint: le.Checkpoint, targets: Tensor,
     from latentedit.inversion.projection import Inversion, ProjectionSettings, project
 
     generator = checkpoint.generator
-    given = {"num_steps": args.steps, "learning_rate": args.lr, "seed": getattr(args, "seed", None)}
+    given = {"loss": args.loss, "num_steps": args.steps, "learning_rate": args.lr, "seed": getattr(args, "seed", None)}
     chosen = {name: value for name, value in given.items() if value is not None}
     settings = ProjectionSettings(space=space, **chosen)  # type: ignore[arg-type]
     start = None if args.encoder is None else load_encoder(args.encoder, generator)(targets)

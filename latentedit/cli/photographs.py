@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 
     from latentedit.inversion.portraits import Portrait
 
-NEEDS_PHOTO = ("paste_back", "strip", "landmarks", "detector", "aligned", "face", "steps", "lr", "encoder", "fast")
+NEEDS_PHOTO = (
+    "paste_back",
+    "strip",
+    "landmarks",
+    "detector",
+    "aligned",
+    "face",
+    "steps",
+    "lr",
+    "loss",
+    "encoder",
+    "fast",
+)
 SEEDS_ONLY = ("seeds", "trunc", "trunc_cutoff")
 SIDE = 256  # pixels of a face in the strip
 

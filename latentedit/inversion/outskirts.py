@@ -41,7 +41,8 @@ def measure_outskirts(generator: Generator, before: Tensor, after: Tensor, class
     population = draw_population(generator, class_index)
     if before.ndim == 2:
         rows = generator.config.num_ws
-        population = torch.cat([to_styles(generator, w[:, None].expand(-1, rows, -1)) for w in population.split(CHUNK)])
+        parts = (population[i : i + CHUNK] for i in range(0, len(population), CHUNK))
+        population = torch.cat([to_styles(generator, w[:, None].expand(-1, rows, -1)) for w in parts])
     ways, ends = (x.reshape(len(before), -1, population.shape[1]) for x in (after - before, after))
     places = torch.einsum("sd,nrd->snr", population, ways)  # of random faces along each row's way
     spread = places.std(dim=0).clamp(min=1e-12)

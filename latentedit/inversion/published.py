@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +42,7 @@ class PublishedEncoder:
         """Find latents: images [N, 3, R, R] in [-1, 1] -> ws [N, num_ws, w_dim]."""
         seen, ws = _resize(images), self.mean.expand(len(images), -1, -1)
         if self.network.config.in_channels == 3:
-            return ws + self.network(seen)
+            return ws + cast(Tensor, self.network(seen))
         for _ in range(self.iterations):
             attempt = _resize(self.generator.synthesis(ws))
             ws = ws + self.network(torch.cat([seen, attempt], dim=1))

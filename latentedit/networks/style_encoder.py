@@ -58,7 +58,8 @@ class Gate(nn.Module):
         self.fc2 = nn.Conv2d(max(1, channels // SQUEEZE), channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.fc2(F.relu(self.fc1(x.mean(dim=(2, 3), keepdim=True)))).sigmoid()
+        gate: Tensor = self.fc2(F.relu(self.fc1(x.mean(dim=(2, 3), keepdim=True))))
+        return x * gate.sigmoid()
 
 
 class Unit(nn.Module):

@@ -22,7 +22,7 @@ from latentedit.evaluation.fidelity import Fidelity, measure_fidelity
 from latentedit.inversion.encoding import load_encoder
 from latentedit.inversion.portraits import open_portraits, stack_crops
 from latentedit.inversion.projection import ProjectionSettings, choose_start, project
-from latentedit.inversion.resemblance import LOSS
+from latentedit.inversion.resemblance import describe_loss
 from latentedit.inversion.tuning import TuningSettings, apply_difference, tune
 from latentedit.photographs import list_images
 
@@ -197,7 +197,7 @@ The same photographs before and after, so that the interval of the change is nar
 
 {chr(10).join(pairs)}
 
-Loss: {LOSS}. {loss_line(losses)}
+Loss: {describe_loss(ProjectionSettings.loss)}. {loss_line(losses)}
 
 {chr(10).join(speed)}
 
