@@ -48,7 +48,7 @@ def add_parser(commands: arguments.Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Edit, render, score, write and print."""
     checkpoint = arguments.open_network(args)
-    found = photographs.open_photographs(args)
+    checkpoint, found = inverting.set_upright(args, checkpoint, photographs.open_photographs(args))
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
     painter = replace(checkpoint, generator=inverting.open_tuned(args, checkpoint))
