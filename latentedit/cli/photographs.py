@@ -28,6 +28,7 @@ NEEDS_PHOTO = (
     "loss",
     "encoder",
     "fast",
+    "upright",
 )
 SEEDS_ONLY = ("seeds", "trunc", "trunc_cutoff")
 SIDE = 256  # pixels of a face in the strip

@@ -14,6 +14,7 @@ from latentedit.errors import InputError, about
 from latentedit.predictors.face_regressor import BACKBONES
 from latentedit.predictors.identity_weights import FaceNetwork, load_identities
 from latentedit.predictors.structure import ms_ssim
+from latentedit.predictors.vgg_face import VGG16
 from latentedit.rendering import FACE_BOX
 
 SIDE = 224  # pixels that face networks see
@@ -45,11 +46,14 @@ def _load_network(path: Path) -> tuple[str, FaceNetwork]:
         if not path.is_file():
             raise InputError("is no file: give the weights of a face network, or leave --identity out")
         for name, kind in BACKBONES.items():
-            network = kind()
+            with torch.device("meta"):  # which the file's weights replace
+                network = kind()
             try:
                 load_identities(network, path)
             except InputError:
                 continue
+            if isinstance(network, VGG16) and network.fc7.weight.is_meta:
+                raise InputError("holds VGG16 without its dense layers, which tell people apart: give all of it")
             return name, network.eval().requires_grad_(False)
         raise InputError(f"holds the weights of none of {', '.join(BACKBONES)}: give those of VGGFace or VGGFace2")
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from latentedit.inversion.coordinates import draw_population
-from latentedit.latents import to_styles
 from latentedit.networks import Generator
 
 CHUNK = 512  # faces whose styles are made at once
@@ -40,9 +39,9 @@ def measure_outskirts(generator: Generator, before: Tensor, after: Tensor, class
     """
     population = draw_population(generator, class_index)
     if before.ndim == 2:
+        parts = (population[i : i + CHUNK, None] for i in range(0, len(population), CHUNK))
         rows = generator.config.num_ws
-        parts = (population[i : i + CHUNK] for i in range(0, len(population), CHUNK))
-        population = torch.cat([to_styles(generator, w[:, None].expand(-1, rows, -1)) for w in parts])
+        population = torch.cat([generator.synthesis.make_styles(part.expand(-1, rows, -1)) for part in parts])
     ways, ends = (x.reshape(len(before), -1, population.shape[1]) for x in (after - before, after))
     places = torch.einsum("sd,nrd->snr", population, ways)  # of random faces along each row's way
     spread = places.std(dim=0).clamp(min=1e-12)

@@ -9,6 +9,7 @@ from latentedit.errors import InputError
 from latentedit.inversion import identity
 from latentedit.inversion.identity import Likeness, keep_likeness, load_likeness
 from latentedit.predictors.face_resnet import FaceResNet, FaceSENet
+from latentedit.predictors.vgg_face import VGG16
 
 LINEAR = Likeness("a line", lambda before, after: 1 - (after - before).abs().mean(dim=(1, 2, 3)) / 10)
 
@@ -75,6 +76,17 @@ def test_a_file_tells_which_network_it_is_of(small_networks, tmp_path, name):
     background = faces.clone()
     background[..., :6] = 1  # beside the face
     assert torch.allclose(likeness.measure(faces, background), torch.ones(2))
+
+
+def test_vgg16_needs_its_dense_layers(monkeypatch, tmp_path):
+    monkeypatch.setattr(identity, "BACKBONES", {"vgg16": partial(VGG16, num_classes=5, width=1, hidden=6)})
+    state = identity.BACKBONES["vgg16"]().state_dict()
+    torch.save(state, tmp_path / "whole.pth")
+    faces = torch.rand(1, 3, 32, 32)
+    assert float(load_likeness(tmp_path / "whole.pth").measure(faces, faces)) == pytest.approx(1)
+    torch.save({name: x for name, x in state.items() if not name.startswith("fc")}, tmp_path / "part.pth")
+    with pytest.raises(InputError, match=r"part.pth: holds VGG16 without its dense layers"):
+        load_likeness(tmp_path / "part.pth")
 
 
 def test_files_of_no_face_network_are_refused(small_networks, tmp_path):

@@ -44,7 +44,8 @@ def test_styles_have_a_population_too(tiny_generator):
     moved[0, 3] += 100
     found = measure_outskirts(tiny_generator, styles, moved)
     assert found.have_left.all()
-    population = le.to_styles(tiny_generator, draw_population(tiny_generator)[:, None].expand(-1, 6, -1))[:, 3]
+    ws = draw_population(tiny_generator)[:, None].expand(-1, 6, -1)
+    population = tiny_generator.synthesis.make_styles(ws)[:, 3]
     assert float(found.sigmas[0]) == pytest.approx(
         float((moved[0, 3] - population.mean()) / population.std()), rel=1e-3
     )
