@@ -22,6 +22,7 @@ PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
 VIDEO = ["imageio-ffmpeg"]
 COMPLETION = ["shtab"]
+EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
 
 setup(
     name="latentedit",
@@ -57,7 +58,8 @@ setup(
         "predictors": PREDICTORS,
         "video": VIDEO,
         "completion": COMPLETION,
-        "test": TEST + PLOTS + FACES + PREDICTORS + VIDEO + COMPLETION,
+        "explain": EXPLAIN,
+        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN],
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from latentedit.errors import InputError
+from latentedit.explanation import attribute, overlay
 from latentedit.explorer.reproduction import Photo, reproduce
 from latentedit.explorer.setting import Setting, read_setting
 from latentedit.explorer.upload import Upload
@@ -44,7 +44,7 @@ def describe(workshop: Workshop, visit: Visit, data: Any) -> Answer:
         "range": RANGE,
         "step": STEP,
         "scorers": list(workshop.scorers),
-        "explains": find_explanation() is not None,
+        "explains": find_spec("captum") is not None,
     }
 
 
@@ -89,21 +89,13 @@ def sweep_settings(workshop: Workshop, data: Any) -> tuple[list[Setting], tuple[
 
 
 def explain(workshop: Workshop, visit: Visit, data: Any) -> Answer:
-    """Paint where the score comes from, over the face as it is."""
-    explanation = find_explanation()
-    if explanation is None:
-        raise InputError("this installation can't explain scores")
+    """Paint where the edit's change of the score comes from, or without an edit the score itself."""
     setting = read_setting(data)
+    scorer = workshop.open_scorer(setting.scorer)
     with workshop.turn:
-        images = workshop.paint(workshop.move(setting, visit.photo))
-        maps = explanation.attribute(workshop.open_scorer(setting.scorer), images, "occlusion").maps
-    return {"image": _encode(explanation.overlay(images, maps)[0], SHOWN_SIDE)}
-
-
-def find_explanation() -> Any:
-    """Return the package that explains scores, or None where it can't be used."""
-    needed = ("latentedit.explanation", "captum")
-    return import_module(needed[0]) if all(map(find_spec, needed)) else None
+        before, after = (workshop.paint(workshop.move(one, visit.photo)) for one in (setting.scaled(0), setting))
+        found = attribute(scorer, after, baseline=before if setting.moves else "blurred")
+    return {"image": _encode(overlay(after, found.maps)[0], SHOWN_SIDE)}
 
 
 def progress(workshop: Workshop, visit: Visit, data: Any) -> Answer:

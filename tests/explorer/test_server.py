@@ -11,7 +11,7 @@ import pytest
 from explorer_client import Client
 from PIL import Image
 
-from latentedit.explorer import Workshop
+from latentedit.explorer.setting import Setting
 from latentedit.explorer.visits import MOST, UnknownVisit, Visits
 from latentedit.pictures import to_pil
 
@@ -40,8 +40,6 @@ def upload(client, content, name="me.png", aligned="yes"):
 def photo(workshop):
     """A face of the generator, as PNG."""
     content = io.BytesIO()
-    from latentedit.explorer.setting import Setting
-
     to_pil(workshop.paint(workshop.move(Setting(seed=9)))[0]).save(content, "PNG")
     return content.getvalue()
 
@@ -217,14 +215,12 @@ def test_a_scorer_without_intervals_says_none(workshop, monkeypatch):
         def __call__(self, images):
             return images.mean(dim=(1, 2, 3))
 
-    monkeypatch.setattr(Workshop, "_open_scorer", lambda self, name: Constant())
-    workshop.open_scorer.cache_clear()
     monkeypatch.setattr(workshop, "open_scorer", lambda name: Constant())
-    images = workshop.paint(workshop.move(workshop_setting()))
-    assert workshop.rate("constant", images)[0].interval is None
+    assert workshop.rate("constant", workshop.paint(workshop.move(Setting())))[0].interval is None
 
 
-def workshop_setting():
-    from latentedit.explorer.setting import Setting
-
-    return Setting()
+def test_a_heat_map_lies_over_the_face(client):
+    pytest.importorskip("captum")
+    address = client.ask("/explain", {**SMILE, "scorer": "omi:happy"})["image"]
+    heat = open_image(address)
+    assert np.abs(heat - heat.mean(axis=2, keepdims=True)).max() > 60  # colour where the face is grey otherwise
