@@ -11,6 +11,7 @@ TEST = [
     "ruff",
     "mypy",
     "import-linter",
+    "playwright",
     "trustme",
     "nbclient",
     "ipykernel",

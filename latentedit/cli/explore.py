@@ -48,11 +48,12 @@ def parse_port(text: str) -> int:
 def run(args: argparse.Namespace) -> None:
     """Load, serve until interrupted."""
     from latentedit.explorer import PageServer, Workshop
+    from latentedit.inversion import ProjectionSettings
 
     checkpoint = arguments.open_network(args)
     workshop = Workshop(checkpoint, args.network, args.directions, args.scorer, args.class_index)
     try:
-        server = PageServer(workshop, args.port, args.steps)
+        server = PageServer(workshop, args.port, ProjectionSettings(num_steps=args.steps))
     except OSError as error:
         raise InputError(f"--port {args.port} can't be had ({error.strerror}): give another, or 0 for any") from error
     with server:

@@ -18,6 +18,7 @@ from latentedit.explorer.setting import Setting, read_setting
 from latentedit.explorer.upload import Upload
 from latentedit.explorer.visits import Visit
 from latentedit.explorer.workshop import Rating, Workshop
+from latentedit.inversion import ProjectionSettings
 from latentedit.pictures import enlarge, to_pil
 
 Answer = dict[str, Any]
@@ -107,7 +108,7 @@ def progress(workshop: Workshop, visit: Visit, data: Any) -> Answer:
         "name": upload.name,
         "state": upload.state,
         "share": upload.step / upload.settings.num_steps,
-        "error": upload.error,
+        "failure": upload.failure,
         "crop": None if upload.crop is None else _encode(upload.crop, THUMB_SIDE),
     }
 
@@ -118,9 +119,11 @@ def forget(workshop: Workshop, visit: Visit, data: Any) -> Answer:
     return {}
 
 
-def receive(workshop: Workshop, visit: Visit, name: str, content: bytes, is_aligned: bool, num_steps: int) -> Answer:
+def receive(
+    workshop: Workshop, visit: Visit, name: str, content: bytes, is_aligned: bool, settings: ProjectionSettings
+) -> Answer:
     """Take a photograph and begin with it."""
-    visit.replace_upload(Upload(workshop, name, content, is_aligned, num_steps))
+    visit.replace_upload(Upload(workshop, name, content, is_aligned, settings))
     return progress(workshop, visit, None)
 
 
@@ -134,7 +137,8 @@ def _read_number(visit: Visit, data: Any) -> int:
 
 
 def photo_of(visit: Visit) -> Photo | None:
-    return None if visit.upload is None else Photo(visit.upload.name, visit.upload.is_aligned)
+    upload = visit.upload
+    return None if upload is None else Photo(upload.name, upload.is_aligned, upload.settings.num_steps)
 
 
 def _tell(rating: Rating) -> Answer:

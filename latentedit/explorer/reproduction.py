@@ -8,6 +8,7 @@ from pathlib import Path
 
 from latentedit.explorer.setting import Setting
 from latentedit.explorer.workshop import Workshop
+from latentedit.inversion import ProjectionSettings
 
 ORDER = {"z": 0, "w": 1, "w+": 1, "s": 2}  # in which `Workshop.move` goes through the spaces
 
@@ -18,6 +19,7 @@ class Photo:
 
     name: str
     is_aligned: bool
+    num_steps: int  # of its inversion
 
 
 def reproduce(workshop: Workshop, setting: Setting, photo: Photo | None = None) -> list[str]:
@@ -27,7 +29,8 @@ def reproduce(workshop: Workshop, setting: Setting, photo: Photo | None = None) 
     lines, start = [], ["--seeds", str(setting.seed), "--trunc", f"{setting.psi:g}", *category]
     if setting.from_photo and photo is not None:
         aligned = ["--aligned"] if photo.is_aligned else []
-        lines.append(["invert", photo.name, *aligned, *network, *category, "--out", "photo"])
+        steps = [] if photo.num_steps == ProjectionSettings.num_steps else ["--steps", str(photo.num_steps)]
+        lines.append(["invert", photo.name, *aligned, *steps, *network, *category, "--out", "photo"])
         start = ["--latents", f"photo/{Path(photo.name).stem}.npz"]
     moves = sorted(setting.moves, key=lambda move: ORDER[workshop.find_direction(move[0]).space])
     for i, (name, alpha) in enumerate(moves or [(next(iter(workshop.directions), "0_0"), 0.0)], start=1):

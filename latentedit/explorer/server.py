@@ -14,6 +14,7 @@ from latentedit.explorer import answers
 from latentedit.explorer.keepsakes import save
 from latentedit.explorer.visits import UnknownVisit, Visit, Visits
 from latentedit.explorer.workshop import Workshop
+from latentedit.inversion import ProjectionSettings
 
 PAGE = Path(__file__).parent / "page"
 FILES = {
@@ -52,8 +53,8 @@ class PageServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, workshop: Workshop, port: int = 0, num_steps: int = 200) -> None:
-        self.workshop, self.num_steps, self.visits = workshop, num_steps, Visits()
+    def __init__(self, workshop: Workshop, port: int = 0, settings: ProjectionSettings | None = None) -> None:
+        self.workshop, self.settings, self.visits = workshop, settings or ProjectionSettings(), Visits()
         super().__init__(("127.0.0.1", port), Handler)
         self.hosts = {f"{name}:{self.server_address[1]}" for name in ("127.0.0.1", "localhost")}
 
@@ -103,8 +104,8 @@ class Handler(BaseHTTPRequestHandler):
         except Refusal as refusal:
             self.close_connection = True  # part of its body may still be on the way
             self._send_json({"error": one_line(refusal)}, refusal.status)
-        except InputError as error:
-            self._send_json({"error": one_line(error)}, 400)
+        except InputError as error:  # a visitor's mistake is an answer like others, not a failure of the page
+            self._send_json({"error": one_line(error)})
         except UnknownVisit:
             self._send_json({"error": "this visit is not known here: begin anew"}, 410)
         except (ConnectionError, TimeoutError):
@@ -156,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
         name = Path(unquote(self.headers.get("X-Name", ""))).name[-LONGEST_NAME:]
         is_aligned = self.headers.get("X-Aligned") == "yes"
         name = one_line(name) or "photograph"
-        return answers.receive(self.server.workshop, visit, name, content, is_aligned, self.server.num_steps)
+        return answers.receive(self.server.workshop, visit, name, content, is_aligned, self.server.settings)
 
     def _read_json(self) -> Any:
         try:

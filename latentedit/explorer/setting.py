@@ -26,7 +26,7 @@ class Setting:
     alphas: tuple[tuple[str, float], ...] = ()
     keep: tuple[str, ...] = ()
     layers: str = "all"
-    scorer: str = "omi"
+    scorer: str = "omi:memorable"
 
     @property
     def moves(self) -> tuple[tuple[str, float], ...]:

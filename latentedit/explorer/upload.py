@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from latentedit.downloads import switches
+from latentedit.downloads import find_item, path_of, switches
 from latentedit.errors import InputError, one_line
 from latentedit.explorer.workshop import Workshop
 from latentedit.inversion import Portrait, ProjectionSettings, open_portraits, project
@@ -20,14 +21,16 @@ _one_at_a_time = threading.Lock()
 
 
 class Upload:
-    """The way of one photograph to its latents: `state`, `step` of `num_steps`, then `ws` or an `error` of one line."""
+    """The way of one photograph to its latents: `state`, `step` of `num_steps`, then `ws` or a `failure` of one line."""
 
-    def __init__(self, workshop: Workshop, name: str, content: bytes, is_aligned: bool, num_steps: int) -> None:
+    def __init__(
+        self, workshop: Workshop, name: str, content: bytes, is_aligned: bool, settings: ProjectionSettings
+    ) -> None:
         self.workshop, self.name, self.is_aligned = workshop, name, is_aligned
-        self.settings = ProjectionSettings(num_steps=num_steps)
+        self.settings = settings
         self.state: State = "waiting"
         self.step = 0
-        self.error: str | None = None
+        self.failure: str | None = None
         self.crop: Tensor | None = None  # [3, R, R]
         self.ws: Tensor | None = None
         self._cancelled = threading.Event()
@@ -46,11 +49,11 @@ class Upload:
                 self._invert()
                 self.state = "done"
         except _Cancelled:
-            self.state, self.error = "failed", "given up"
+            self.state, self.failure = "failed", "given up"
         except InputError as error:
-            self.state, self.error = "failed", one_line(error)
+            self.state, self.failure = "failed", one_line(error)
         except Exception:  # a file that anybody may have made
-            self.state, self.error = "failed", f"{self.name} can't be used: give another photograph"
+            self.state, self.failure = "failed", f"{self.name} can't be used: give another photograph"
         finally:
             self._content = None
 
@@ -76,7 +79,7 @@ class Upload:
             path = Path(folder) / "photograph"
             path.write_bytes(self._content or b"")
             try:
-                return (open_aligned([path]) if self.is_aligned else open_portraits([path]))[0]
+                return (open_aligned([path]) if self.is_aligned else _find_portraits([path]))[0]
             except InputError as error:
                 raise InputError(str(error).replace(str(path), self.name)) from error
 
@@ -87,3 +90,11 @@ class Upload:
 
 class _Cancelled(Exception):
     pass
+
+
+def _find_portraits(paths: list[Path]) -> list[Portrait]:
+    """Find faces with the detector that is here: the page downloads nothing."""
+    item = find_item("yunet", "detector")
+    if not os.environ.get("LATENTEDIT_YUNET") and not (item and path_of(item).exists()):
+        raise InputError("finding a face needs YuNet: `latentedit models get yunet`, or tick 'cut out already'")
+    return open_portraits(paths)

@@ -5,6 +5,7 @@ from explorer_client import Client, serving
 
 from latentedit.checkpoints import load_checkpoint
 from latentedit.explorer import PageServer, Workshop
+from latentedit.inversion import ProjectionSettings
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +19,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 @pytest.fixture
 def server(workshop: Workshop) -> Iterator[PageServer]:
     """A server whose photographs take two steps."""
-    with serving(workshop, num_steps=2) as server:
+    with serving(workshop, settings=ProjectionSettings(num_steps=2, candidates=4)) as server:
         yield server
 
 

@@ -178,15 +178,15 @@ function openEdit(text) {
 }
 
 async function followPhoto(progress) {
-  const { name, state: stage, share, error, crop } = progress;
-  $("photo-state").hidden = Boolean(error);
+  const { name, state: stage, share, failure, crop } = progress;
+  $("photo-state").hidden = Boolean(failure);
   $("photo-name").textContent = `${name}: ${stage}`;
   $("photo-progress").value = share;
   $("photo-progress").hidden = stage === "done";
   $("use-photo").disabled = stage !== "done";
   $("crop").hidden = !crop;
   if (crop) $("crop").src = crop;
-  if (error) return tell(error);
+  if (failure) return tell(failure);
   if (stage === "done") return usePhoto(true);
   await new Promise((wait) => setTimeout(wait, 300));
   const next = $("photo-state").hidden ? null : await attempt(() => server.ask("/progress", {}));

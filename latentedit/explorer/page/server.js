@@ -15,24 +15,26 @@ export class Server {
 
   // Begin a visit: what there is to choose from.
   async open() {
-    const about = await (await this.fetch("/visit", {})).json();
+    const about = await this.ask("/visit", {});
     this.visit = about.visit;
     return about;
   }
 
   async ask(path, data) {
-    return (await this.fetch(path, data)).json();
+    return read(await this.fetch(path, data));
   }
 
   async save(data) {
     const reply = await this.fetch("/save", data);
-    const name = /filename="([^"]*)"/.exec(reply.headers.get("Content-Disposition"))[1];
+    const named = /filename="([^"]*)"/.exec(reply.headers.get("Content-Disposition") ?? "");
+    if (!named) return read(reply);
+    const name = named[1];
     return { name, blob: await reply.blob() };
   }
 
   async sendPhoto(file, isAligned) {
     const headers = { "Content-Type": "application/octet-stream", "X-Name": encodeURIComponent(file.name) };
-    return (await this.send("/photo", { ...headers, "X-Aligned": isAligned ? "yes" : "no" }, file)).json();
+    return read(await this.send("/photo", { ...headers, "X-Aligned": isAligned ? "yes" : "no" }, file));
   }
 
   fetch(path, data) {
@@ -51,7 +53,6 @@ export class Server {
       this.lose();
       throw new Mistake("");
     }
-    if (!reply.ok) throw new Mistake((await reply.json()).error);
     return reply;
   }
 
@@ -67,4 +68,10 @@ export class Server {
       this.onFound();
     }, RETRY);
   }
+}
+
+async function read(reply) {
+  const data = await reply.json();
+  if (data.error) throw new Mistake(data.error);
+  return data;
 }
