@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from latentedit.direction import Direction
 from latentedit.errors import InputError
 from latentedit.explanation import attribute, overlay
 from latentedit.explorer.reproduction import Photo, reproduce
@@ -20,6 +21,7 @@ from latentedit.explorer.visits import Visit
 from latentedit.explorer.workshop import Rating, Workshop
 from latentedit.inversion import ProjectionSettings
 from latentedit.pictures import enlarge, to_pil
+from latentedit.vocabulary import Precision
 
 Answer = dict[str, Any]
 SHOWN_SIDE, THUMB_SIDE = 512, 192  # pixels: smaller faces are enlarged smoothly before a browser does so coarsely
@@ -49,14 +51,14 @@ def describe(workshop: Workshop, visit: Visit, data: Any) -> Answer:
     }
 
 
-def _is_conditioned(direction: Any) -> bool:
+def _is_conditioned(direction: Direction) -> bool:
     return "parents" in direction.provenance
 
 
 def face(workshop: Workshop, visit: Visit, data: Any) -> Answer:
     """Paint and rate the face, and before it was edited too where `both` is asked; in bf16 for a `preview`."""
     setting, number, is_preview = read_setting(data), _read_number(visit, data), data.get("preview") is True
-    precision = "bf16" if is_preview else "fp32"
+    precision: Precision = "bf16" if is_preview else "fp32"
     settings = [setting, setting.scaled(0)] if data.get("both") is True else [setting]
     with workshop.turn:
         if visit.is_stale(number):
@@ -95,7 +97,7 @@ def explain(workshop: Workshop, visit: Visit, data: Any) -> Answer:
     scorer = workshop.open_scorer(setting.scorer)
     with workshop.turn:
         before, after = (workshop.paint(workshop.move(one, visit.photo)) for one in (setting.scaled(0), setting))
-        found = attribute(scorer, after, baseline=before if setting.moves else "blurred")
+    found = attribute(scorer, after, baseline=before if setting.moves else "blurred")  # seconds, and no one waits
     return {"image": _encode(overlay(after, found.maps)[0], SHOWN_SIDE)}
 
 
@@ -105,6 +107,7 @@ def progress(workshop: Workshop, visit: Visit, data: Any) -> Answer:
     if upload is None:
         raise InputError("no photograph is here: upload one")
     return {
+        "number": upload.number,
         "name": upload.name,
         "state": upload.state,
         "share": upload.step / upload.settings.num_steps,

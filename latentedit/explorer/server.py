@@ -23,7 +23,7 @@ FILES = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     **{
         f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("app", "server", "controls", "faces")
+        for name in ("app", "controls", "faces", "photo", "server")
     },
 }
 ANSWERS: dict[str, Callable[[Workshop, Visit, Any], answers.Answer]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 import threading
@@ -18,14 +19,16 @@ from latentedit.inversion.portraits import open_aligned
 
 State = Literal["waiting", "looking", "inverting", "done", "failed"]
 _one_at_a_time = threading.Lock()
+_numbers = itertools.count()
 
 
 class Upload:
-    """The way of one photograph to its latents: `state`, `step` of `num_steps`, then `ws` or a `failure` of one line."""
+    """The way of one photograph to its latents: `state` and `step`, then `ws`, or a `failure` of one line."""
 
     def __init__(
         self, workshop: Workshop, name: str, content: bytes, is_aligned: bool, settings: ProjectionSettings
     ) -> None:
+        self.number = next(_numbers)
         self.workshop, self.name, self.is_aligned = workshop, name, is_aligned
         self.settings = settings
         self.state: State = "waiting"

@@ -154,6 +154,19 @@ def test_layers_scores_strip_and_ratings(visitor):
     assert page.locator("#others tbody tr").count() == 8
 
 
+def test_a_heat_map_lies_over_the_face_until_it_moves(visitor, monkeypatch):
+    pytest.importorskip("captum")
+    for name in ("STEPS", "MOST_STEPS"):
+        monkeypatch.setattr(f"latentedit.explanation.pixels.{name}", 4)
+    visitor.slide("smile", 2)
+    face = visitor.image()
+    visitor.page.click("#show-heat")
+    visitor.wait(lambda: visitor.image() != face)
+    assert visitor.page.get_attribute("#show-heat", "aria-pressed") == "true"
+    visitor.slide("smile", 2.1)
+    assert visitor.page.get_attribute("#show-heat", "aria-pressed") == "false"
+
+
 def test_files_are_saved_and_an_edit_is_opened_again(visitor):
     page = visitor.page
     visitor.slide("smile", 2)

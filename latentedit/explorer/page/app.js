@@ -2,12 +2,12 @@
 
 import { fill, fillOthers, fillScorers, fillStrip, makeChip, makeSegment, makeSlider } from "./controls.js";
 import { Faces, listChanges } from "./faces.js";
+import { hidePhoto, invert } from "./photo.js";
 import { Mistake, Server } from "./server.js";
 
 const $ = (id) => document.getElementById(id);
 const FIRST = ["w_sq", "smile", "age", "gender"];
 const LAYERS = ["all", "coarse", "middle", "fine"];
-const MOST_UPLOAD = 20 * 2 ** 20; // bytes, as the server's
 const DEFAULTS = { seed: 1, psi: 0.7, from_photo: false, alphas: {}, keep: [], layers: "all", scorer: "" };
 const MEMORY = "latentedit";
 
@@ -51,7 +51,7 @@ async function start() {
   $("network").title = about.licence ?? "";
   $("show-heat").hidden = !about.explains;
   if (state.from_photo) state.from_photo = false; // a photograph lives no longer than its visit
-  $("photo-state").hidden = true;
+  hidePhoto();
   build();
   paint({ both: true });
 }
@@ -159,10 +159,9 @@ async function save(kind) {
 
 async function openFile(file) {
   if (file.name.endsWith(".json")) return openEdit(await file.text());
-  if (file.size > MOST_UPLOAD) return tell(`${file.name} has ${(file.size / 2 ** 20).toFixed(1)} MiB: 20 MiB are the most`);
   tell("");
-  const begun = await attempt(() => server.sendPhoto(file, $("aligned").checked));
-  if (begun) followPhoto(begun);
+  const isFound = await attempt(() => invert(server, file));
+  return isFound && usePhoto(true);
 }
 
 function openEdit(text) {
@@ -175,22 +174,6 @@ function openEdit(text) {
   state.from_photo = false;
   build();
   return paint({ both: true });
-}
-
-async function followPhoto(progress) {
-  const { name, state: stage, share, failure, crop } = progress;
-  $("photo-state").hidden = Boolean(failure);
-  $("photo-name").textContent = `${name}: ${stage}`;
-  $("photo-progress").value = share;
-  $("photo-progress").hidden = stage === "done";
-  $("use-photo").disabled = stage !== "done";
-  $("crop").hidden = !crop;
-  if (crop) $("crop").src = crop;
-  if (failure) return tell(failure);
-  if (stage === "done") return usePhoto(true);
-  await new Promise((wait) => setTimeout(wait, 300));
-  const next = $("photo-state").hidden ? null : await attempt(() => server.ask("/progress", {}));
-  return next && followPhoto(next);
 }
 
 function usePhoto(isUsed) {
@@ -238,8 +221,13 @@ $("show-others").addEventListener("click", () => {
 });
 $("show-heat").addEventListener("click", async () => {
   const isOn = $("show-heat").getAttribute("aria-pressed") !== "true";
+  const { number } = faces;
+  $("show-heat").disabled = true;
+  $("after").ariaBusy = isOn;
   const reply = isOn ? await attempt(() => server.ask("/explain", state)) : { image: faces.after.image };
-  if (!reply) return;
+  $("show-heat").disabled = false;
+  $("after").ariaBusy = false;
+  if (!reply || number !== faces.number) return; // the face has changed meanwhile
   $("after").querySelector("img").src = reply.image;
   $("show-heat").setAttribute("aria-pressed", String(isOn));
 });
@@ -256,7 +244,7 @@ $("file").addEventListener("change", () => {
 $("use-photo").addEventListener("click", () => usePhoto(!state.from_photo));
 $("forget").addEventListener("click", async () => {
   await attempt(() => server.ask("/forget", {}));
-  $("photo-state").hidden = true;
+  hidePhoto();
   if (state.from_photo) usePhoto(false);
 });
 document.addEventListener("keydown", (event) => {
