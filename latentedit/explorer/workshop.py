@@ -72,7 +72,8 @@ class Workshop:
         z = sample_z(POPULATION_SEEDS, self.config.z_dim).to(self.generator.mapping.w_avg.device)
         label = one_hot(self.generator, self.class_index).to(z)
         with torch.no_grad():
-            return torch.cat([self.generator.mapping(part, label.expand(len(part), -1)) for part in torch.split(z, BATCH)])
+            parts = [self.generator.mapping(part, label.expand(len(part), -1)) for part in torch.split(z, BATCH)]
+        return torch.cat(parts)
 
     def _measure(self, direction: Direction) -> Direction:
         """Measure sigma where nobody did, in W as `calibrate` does, but many faces at a time."""
