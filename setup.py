@@ -21,6 +21,7 @@ TEST = [
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
+DOCS = ["mkdocs", "mkdocs-material", "mkdocstrings-python", "nbconvert"]
 VIDEO = ["imageio[ffmpeg]"]
 COMPLETION = ["shtab"]
 EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
@@ -61,7 +62,8 @@ setup(
         "video": VIDEO,
         "completion": COMPLETION,
         "explain": EXPLAIN,
-        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN],
+        "docs": DOCS,
+        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN, *DOCS],
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
