@@ -11,6 +11,7 @@ TEST = [
     "ruff",
     "mypy",
     "import-linter",
+    "playwright",
     "trustme",
     "nbclient",
     "ipykernel",
@@ -20,6 +21,9 @@ TEST = [
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
+VIDEO = ["imageio[ffmpeg]"]
+COMPLETION = ["shtab"]
+EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
 
 setup(
     name="latentedit",
@@ -31,7 +35,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["latentedit*", "stylegan_ops*", "directions*"]),
     package_data={
-        "latentedit": ["py.typed", "*.pyi", "assets/*"],
+        "latentedit": ["py.typed", "*.pyi", "assets/*", "explorer/page/*"],
         "stylegan_ops": ["csrc/*.cu", "csrc/*.cpp", "csrc/*.h", "csrc/cpu/*.cpp", "csrc/cpu/*.h"],
         "directions": ["*/*.safetensors", "*/*.json", "*/*.md"],
     },
@@ -54,7 +58,10 @@ setup(
         "plots": PLOTS,
         "faces": FACES,
         "predictors": PREDICTORS,
-        "test": TEST + PLOTS + FACES + PREDICTORS,
+        "video": VIDEO,
+        "completion": COMPLETION,
+        "explain": EXPLAIN,
+        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN],
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
