@@ -21,7 +21,7 @@ TEST = [
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
-VIDEO = ["imageio-ffmpeg"]
+VIDEO = ["imageio[ffmpeg]"]
 COMPLETION = ["shtab"]
 EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
 
@@ -49,6 +49,7 @@ setup(
         "scikit-learn",
         "scipy",
         "pillow>=10.1",
+        "imageio",
         "requests",
         "filelock",
         "tqdm",

@@ -145,11 +145,28 @@ def open_direction(args: argparse.Namespace, checkpoint: le.Checkpoint) -> tuple
     """Load the direction and the layers that an edit moves; measure sigma where an alpha counts it and nobody did."""
     from latentedit.addresses import choose_layers
 
-    direction = le.load_direction(args.direction, checkpoint.generator, args.any_generator, args.space)
+    bent = open_nonlinear(args, args.direction, checkpoint)
+    direction = bent.direction if bent else load_direction(args, args.direction, checkpoint)
     moved = choose_layers(args.layers, direction, checkpoint.config)
     if args.unit == "sigma" and direction.sigma is None:
         direction = le.calibrate(direction, checkpoint.generator, args.class_index)
     return direction, moved
+
+
+def load_direction(args: argparse.Namespace, name: str, checkpoint: le.Checkpoint) -> le.Direction:
+    """Load a direction that --any-generator and --space are about."""
+    return le.load_direction(name, checkpoint.generator, args.any_generator, args.space)
+
+
+def open_nonlinear(args: argparse.Namespace, name: str, checkpoint: le.Checkpoint) -> le.NonlinearEdit | None:
+    """Load a learned step of each face's own, or none where a name is no file of one."""
+    from latentedit.discovery import is_nonlinear
+
+    if not is_nonlinear(name):
+        return None
+    if args.keep:
+        raise InputError(f"--keep and {name}: ratings are held along a direction, and this is none: leave --keep out")
+    return le.load_nonlinear(name, checkpoint.generator, args.any_generator)
 
 
 def open_scorer(args: argparse.Namespace) -> AnyScorer | None:

@@ -87,7 +87,12 @@ def _psi(args: argparse.Namespace) -> float:
 def open_mover(
     args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction, layers: tuple[int, ...]
 ) -> Mover:
-    """Make what moves faces to every alpha, straight or on a path that holds what --keep names."""
+    """Make what moves faces to every alpha: straight, by learned steps, or on a path that holds what --keep names."""
+    from latentedit.discovery import is_nonlinear
+
+    if is_nonlinear(args.direction):
+        bent = le.load_nonlinear(args.direction, checkpoint.generator, any_generator=True)
+        return lambda latents, alphas, unit: bent.sweep(latents, alphas, layers, unit).ws
     scorers = arguments.open_attributes(args.keep)
     if not scorers:
         return lambda latents, alphas, unit: map_faces(

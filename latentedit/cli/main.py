@@ -32,6 +32,7 @@ from latentedit.cli import (
     models,
     sample,
     score,
+    similar,
     sweep,
     train,
 )
@@ -50,6 +51,7 @@ COMMANDS = (
     condition,
     evaluate,
     explain,
+    similar,
     score,
     inspect,
     convert,
