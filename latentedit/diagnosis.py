@@ -162,10 +162,11 @@ def check_hosts() -> Iterator[Finding]:
     }
     with ThreadPoolExecutor(MOST_HOSTS) as pool:
         silent = [url for url, answers in zip(urls, pool.map(_answers, urls), strict=True) if not answers]
-    text = f"{len(urls) - len(silent)} of {len(urls)} hosts of published files answer"
-    missing = f", not {', '.join(sorted(str(urlsplit(url).hostname) for url in silent))}" if silent else ""
+    count = "none" if len(silent) == len(urls) else f"{len(urls) - len(silent)}"
+    missing = f", not {', '.join(sorted(str(urlsplit(url).hostname) for url in silent))}" if count != "none" else ""
+    text = f"{count} of {len(urls)} hosts of published files answer{missing if silent else ''}"
     mend = "set HTTPS_PROXY, or fetch files elsewhere: latentedit models path NAME says where they belong"
-    yield Finding("reachable", "the web", "note" if silent else "ok", text + missing, mend if silent else "")
+    yield Finding("reachable", "the web", "note" if silent else "ok", text, mend if silent else "")
 
 
 def _answers(url: str) -> bool:
