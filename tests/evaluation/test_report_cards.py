@@ -80,6 +80,9 @@ def test_an_edit_the_wrong_way_round_is_turned(tiny_generator):
     assert wrong.alpha.value == pytest.approx(right.alpha.value)
     assert wrong.verdict.changes["blue"].value == pytest.approx(right.verdict.changes["blue"].value)
     assert wrong.frechet == pytest.approx(right.frechet)
+    ahead = {**REQUEST, "alphas": (0, 1, 2)}
+    (blank,) = evaluate(tiny_generator, [Stain(tiny_generator, tuple(-c for c in colour))], [Tint()], **ahead)
+    assert math.isnan(blank.alpha.value)
 
 
 def test_a_second_judge_is_read_where_the_first_is_matched(tiny_generator):
