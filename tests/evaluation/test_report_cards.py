@@ -13,10 +13,11 @@ from latentedit.direction import Direction
 from latentedit.errors import InputError
 from latentedit.evaluation import evaluate
 from latentedit.evaluation.pictures import draw_cards, draw_rescoring
-from latentedit.evaluation.tables import as_facts, compare_cards, format_markdown, rescoring_matrix
+from latentedit.evaluation.tables import as_facts, compare_cards, format_estimate, format_markdown, rescoring_matrix
 from latentedit.latents import sample
 from latentedit.rendering import render
 from latentedit.spaces import ZDirection
+from latentedit.statistics import Estimate
 
 SEEDS, POPULATION = range(100, 112), range(200, 230)
 REQUEST = {"target": "red", "seeds": SEEDS, "population": POPULATION, "alphas": (-2, -1, 0, 1, 2)}
@@ -113,6 +114,13 @@ def test_a_level_out_of_reach_leaves_blanks(tiny_generator, tmp_path):
     assert (edits, attributes, changes.shape) == (["enough"], ["red", "green", "blue"], (1, 3))
     draw_cards(cards, ["green", "blue"]).savefig(tmp_path / "curves.png")
     assert draw_rescoring(cards).width > 100
+
+
+def test_figures_are_written_with_what_is_known_of_their_interval():
+    assert format_estimate(Estimate(1.25, 1.0, 1.5)) == "+1.25 [+1.00, +1.50]"
+    assert format_estimate(Estimate(1.25, 1.0, math.nan), 1) == "+1.2 [+1.0, -]"
+    assert format_estimate(Estimate(1.25, math.nan, math.nan)) == "+1.25"
+    assert format_estimate(Estimate(math.nan, math.nan, math.nan)) == "-"
 
 
 def test_directions_of_every_space_are_shown(tiny_generator, tiny_direction):
