@@ -152,10 +152,15 @@ def test_a_judge_that_rates_all_alike_is_refused(tiny_generator, tiny_direction)
         evaluate(tiny_generator, [tiny_direction], [Tint("blind", 0.0)], **REQUEST)
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_faces_that_a_direction_was_found_on_cannot_judge_it(tiny_generator, tiny_direction, nested):
-    found = {"seeds": "0-100"}
-    provenance = {"parent_provenance": found} if nested else found
+@pytest.mark.parametrize(
+    "provenance",
+    [
+        {"seeds": "0-100"},
+        {"parent_provenance": {"seeds": "0-100"}},
+        {"seeds": "5000-5010", "parent_provenance": {"seeds": "0-100"}},
+    ],
+)
+def test_faces_that_a_direction_was_found_on_cannot_judge_it(tiny_generator, tiny_direction, provenance):
     direction = Direction("known", tiny_direction.vector, tiny_direction.layers, sigma=1.0, provenance=provenance)
     with pytest.raises(InputError, match="known was found on seeds 0-100, seed 100 among them"):
         evaluate(tiny_generator, [direction], [Tint()], **REQUEST)
