@@ -20,8 +20,9 @@ TEST = [
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
-VIDEO = ["imageio-ffmpeg"]
+VIDEO = ["imageio[ffmpeg]"]
 COMPLETION = ["shtab"]
+EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
 
 setup(
     name="latentedit",
@@ -47,6 +48,7 @@ setup(
         "scikit-learn",
         "scipy",
         "pillow>=10.1",
+        "imageio",
         "requests",
         "filelock",
         "tqdm",
@@ -57,7 +59,8 @@ setup(
         "predictors": PREDICTORS,
         "video": VIDEO,
         "completion": COMPLETION,
-        "test": TEST + PLOTS + FACES + PREDICTORS + VIDEO + COMPLETION,
+        "explain": EXPLAIN,
+        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN],
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

@@ -37,6 +37,9 @@ from .evaluation import evaluate as evaluate
 from .evaluation import measure_effects as measure_effects
 from .evaluation import ms_ssim as ms_ssim
 from .evaluation import rate_population as rate_population
+from .explanation import Attribution as Attribution
+from .explanation import attribute as attribute
+from .explanation import overlay as overlay
 from .holding import Holding as Holding
 from .inversion import Inversion as Inversion
 from .inversion import Portrait as Portrait

@@ -16,8 +16,17 @@ DIRECTION_FORMATS: tuple[DirectionFormat, ...] = get_args(DirectionFormat)
 ProjectionSpace = Literal["w", "w+", "s"]
 PROJECTION_SPACES: tuple[ProjectionSpace, ...] = get_args(ProjectionSpace)
 
+ProjectionLoss = Literal["multiscale", "lpips-squeeze", "lpips-alex", "lpips-vgg"]
+PROJECTION_LOSSES: tuple[ProjectionLoss, ...] = get_args(ProjectionLoss)
+
 PasteMode = Literal["face", "change"]
 PASTE_MODES: tuple[PasteMode, ...] = get_args(PasteMode)
+
+Baseline = Literal["black", "blurred", "mean"]  # what an attribution compares with
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+
+Overlay = Literal["heat", "contour", "mask"]
+OVERLAYS: tuple[Overlay, ...] = get_args(Overlay)
 
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

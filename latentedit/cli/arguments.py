@@ -53,11 +53,11 @@ def add_offline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="download nothing (always so with LATENTEDIT_OFFLINE=1)")
 
 
-def add_direction(parser: argparse.ArgumentParser, units: Sequence[str] = UNITS) -> None:
+def add_direction(parser: argparse.ArgumentParser, units: Sequence[str] = UNITS, required: bool = True) -> None:
     """Add the direction, and how an edit along it is meant."""
     parser.add_argument(
         "--direction",
-        required=True,
+        required=required,
         help="a name of `latentedit directions list` or `latentedit models list`, a file, an https address, or "
         "channels such as 9_6",
     )
