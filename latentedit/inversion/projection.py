@@ -68,13 +68,14 @@ def project(
     folder: Path | None = None,
     class_index: int | None = None,
     quiet: bool = True,
+    on_step: Callable[[int], None] | None = None,
 ) -> Inversion:
     """Project photographs, all in one batch: [N, 3, R, R] in [-1, 1] -> Inversion.
 
     Each starts from the nearest of many random faces, or from `start`, ws [N, num_ws, w_dim]. With a
     `folder` the state is saved there now and then, and the same projection goes on where it stopped;
-    it ends in the same bits. Stops early where the loss no longer falls. Raises InputError where
-    targets are not of the generator's size.
+    it ends in the same bits. Stops early where the loss no longer falls. `on_step` is told how
+    many steps are done, after each. Raises InputError where targets are not of the generator's size.
     """
     settings = settings or ProjectionSettings()
     side = generator.config.img_resolution
@@ -86,7 +87,7 @@ def project(
     start = choose_start(generator, targets, settings, class_index) if start is None else start
     path = folder and folder / f".projection-{_digest(generator, targets, start, settings)}.safetensors"
     state, optimiser = _prepare(coordinates, start, settings, path)
-    _run(coordinates, load_loss(settings.loss, targets), settings, state, optimiser, path, quiet)
+    _run(coordinates, load_loss(settings.loss, targets), settings, state, optimiser, path, quiet, on_step)
     if path:
         path.unlink(missing_ok=True)
     latents = coordinates.to_latents(state.best).detach()
@@ -128,6 +129,7 @@ def _run(
     optimiser: torch.optim.Adam,
     path: Path | None,
     quiet: bool,
+    on_step: Callable[[int], None] | None,
 ) -> None:
     """Take the steps that are left."""
     frames = {round(share * settings.num_steps) for share in FRAMES}
@@ -143,6 +145,8 @@ def _run(
         if path and (step + 1) % settings.snapshot == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_snapshot(state, optimiser, path)
+        if on_step is not None:
+            on_step(step + 1)
         if _stands_still(state.losses, settings):
             break
 
