@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from latentedit.explanation import Explained
+    from latentedit.explanation.feature_table import FeatureTable
     from latentedit.explanation.report import Report
     from latentedit.explanation.views import View
+
+    Regions = dict[str, Tensor] | None
 
 EXAMPLES = """\
   latentedit explain face.png                                     where its rated memorability comes from
   latentedit explain photos/ --scorer resmem --methods occlusion,grad_cam
   latentedit explain --seeds 0-3 --scorer omi:happy --baseline mean --overlay contour
   latentedit explain --direction w_sq --alpha 3 --seeds 1          what the edit changed, and where
+  latentedit explain photos/ --features --hold typical            which features go with the score
   latentedit explain --scorer resmem --list-layers
 
 Methods: integrated_gradients (default), occlusion, smooth_grad, hires_cam, grad_cam, grad_cam_plus_plus. Red raises the
@@ -54,6 +58,12 @@ def add_parser(commands: arguments.Commands) -> None:
         choices=["frame", "detect", "none"],
         help="find eyes, mouth, skin and hair by FFHQ's frame (default for scorers of faces), by YuNet, or not at all",
     )
+    parser.add_argument(
+        "--features", action="store_true", help="measure colour, texture, clutter and so on too, and correlate them"
+    )
+    parser.add_argument(
+        "--hold", nargs="+", default=[], metavar="ATTRIBUTE", help="ratings to hold in partial correlations of features"
+    )
     arguments.add_direction(parser, required=False)
     parser.add_argument("--alpha", type=arguments.parse_number, help="explain an edit of this size")
     faces.add_faces(parser, seeds="1")
@@ -75,10 +85,10 @@ def run(args: argparse.Namespace) -> None:
         return _print_layers(args, explained)
     num_images, views, facts = _open_views(args, explained)
     with recorded(args.outdir, args.latents) as folder:
-        report = Report(folder, args.overlay)
-        skipped = _fill(args, report, num_images, views, _open_regions(args, explained))
+        report, table = Report(folder, args.overlay), _open_table(args)
+        skipped = _fill(args, report, table, num_images, views, _open_frame(args, explained))
         facts = {"scorer": explained.name, **facts, "images": report.num_images}
-        report.finish(_title(args, explained), facts)
+        report.finish(_title(args, explained), facts, [] if table is None else [table.finish(folder)])
         write_run(folder, flags=arguments.describe_flags(args), **facts)
         num_files = len(list(folder.iterdir()))
     lines = [*_lines(report), *(f"skipped    {error}" for error in skipped[:MOST_LISTED])]
@@ -94,6 +104,14 @@ def _print_layers(args: argparse.Namespace, explained: Explained) -> None:
     layers = list_layers(explained, torch.zeros(3, SIDE, SIDE))
     rows = [[name, " x ".join(map(str, shape))] for name, shape in layers.items()]
     printing.announce(args, layers, printing.table(["layer", "channels x height x width"], rows))
+
+
+def _open_table(args: argparse.Namespace) -> FeatureTable | None:
+    from latentedit.explanation.feature_table import FeatureTable
+
+    if not args.features and args.hold:
+        raise InputError(f"--hold {args.hold[0]} is about correlations of features: add --features")
+    return FeatureTable(arguments.open_attributes(args.hold)) if args.features else None
 
 
 def _title(args: argparse.Namespace, explained: Explained) -> str:
@@ -145,25 +163,31 @@ def _open_edits(
     return len(names), view_edits(explained, names, render_pairs, args.predictor_layer), facts
 
 
-def _open_regions(args: argparse.Namespace, explained: Explained) -> Callable[[View], dict[str, Tensor] | None]:
-    """Choose how the parts of a face are found: -> view to masks, or None where there is no face."""
-    from latentedit.explanation.regions import detect_regions, find_regions
+def _open_frame(args: argparse.Namespace, explained: Explained) -> Callable[[View], tuple[Regions, Tensor | None]]:
+    """Choose how the parts of a face are found: -> view to masks and landmarks, None where there are none."""
+    from latentedit.explanation.regions import detect_landmarks, find_regions
     from latentedit.inversion.detection import load_detector
 
     if args.regions == "detect":
         detector = load_detector()
-        return lambda view: detect_regions(view.picture, detector)
+
+        def detect(view: View) -> tuple[Regions, Tensor | None]:
+            landmarks = detect_landmarks(view.picture, detector)
+            return None if landmarks is None else find_regions(*view.size, landmarks), landmarks
+
+        return detect
     if args.regions == "frame" or (args.regions is None and explained.framing == "square"):
-        return lambda view: find_regions(view.picture.shape[1], view.picture.shape[2])
-    return lambda view: None
+        return lambda view: (find_regions(*view.size), None)
+    return lambda view: (None, None)
 
 
 def _fill(
     args: argparse.Namespace,
     report: Report,
+    table: FeatureTable | None,
     num_images: int,
     views: Iterator[View | InputError],
-    regions: Callable[[View], dict[str, Tensor] | None],
+    frame: Callable[[View], tuple[Regions, Tensor | None]],
 ) -> list[str]:
     """Add view by view under a progress bar: -> why some images could not be had; raise if none could."""
     from tqdm import tqdm
@@ -172,8 +196,11 @@ def _fill(
     for view in tqdm(views, desc="explaining", unit="img", total=num_images, disable=args.quiet):
         if isinstance(view, InputError):
             skipped.append(str(view))
-        else:
-            report.add(view, regions(view))
+            continue
+        regions, landmarks = frame(view)
+        report.add(view, regions)
+        if table is not None:
+            table.add(view, regions, landmarks)
     if not report.num_images:
         raise InputError(skipped[0])
     return skipped

@@ -74,6 +74,8 @@ def test_layers_are_listed(run):
         (["{photos}", "--alpha", "3"], "--direction and --alpha"),
         (["{photos}", "--direction", "w_sq", "--alpha", "3"], "and --direction: an edit needs a face's latents"),
         (["{photos}", "--scorer", "none"], "--scorer none"),
+        (["{photos}", "--hold", "happy"], "--hold happy is about correlations of features: add --features"),
+        (["{photos}", "--features", "--methods", "hires_cam"], "2 images: give 10 or more"),
         (["{photos}", "--scorer", "patches", "--methods", "grad_cam", "--predictor-layer", "region"], "'region'"),
         (["{photos}/b.png"], "b.png can't be read"),
         ([], "give image files, --seeds or --latents"),
@@ -82,3 +84,22 @@ def test_layers_are_listed(run):
 def test_a_mistake_is_one_line(words, expected, refuse, photos, tmp_path):
     words = [word.replace("{photos}", str(photos)) for word in words]
     refuse(["explain", *words, "--outdir", tmp_path / "out", "--quiet"], expected, tmp_path)
+
+
+def test_features_are_correlated_with_the_score(run, tmp_path):
+    out, random = tmp_path / "out", np.random.default_rng(0)
+    for i in range(12):
+        (tmp_path / "photos" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        noise = random.integers(0, 40 + 15 * i, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / "photos" / "ab"[i % 2] / f"{i}.png")
+    words = ["--scorer", "patches", "--methods", "hires_cam", "--features", "--hold", "patches:happy"]
+    assert run("explain", tmp_path / "photos", *words, "--outdir", out).code == 0
+    rows = list(csv.DictReader((out / "correlations.csv").read_text().splitlines()))
+    assert {"lightness", "texture contrast", "blur"} <= {row["feature"] for row in rows}
+    assert {"score", "hires_cam in eyes"} <= {row["score"] for row in rows}
+    assert rows[0]["partial"]
+    assert rows[0]["within"]
+    assert len((out / "features.csv").read_text().splitlines()) == 13
+    page = (out / "report.html").read_text()
+    assert "correlations of features, drawn" in page
+    assert page.index("Features") < page.index("0.png")

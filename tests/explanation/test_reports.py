@@ -14,7 +14,7 @@ from latentedit.errors import InputError
 from latentedit.explanation import Explained
 from latentedit.explanation.differences import explain_edit
 from latentedit.explanation.page import Figure, Section, Table, write_page
-from latentedit.explanation.regions import REGIONS, detect_regions, find_regions, share_out
+from latentedit.explanation.regions import REGIONS, detect_landmarks, find_regions, share_out
 from latentedit.explanation.report import Report
 from latentedit.explanation.views import View, view_edits, view_images
 from latentedit.inversion.detection import Face
@@ -44,12 +44,12 @@ def test_landmarks_move_the_regions():
     assert (turned["mouth"].rot90(1) == centred["mouth"]).float().mean() > 0.97
 
 
-def test_a_detectors_face_sets_the_regions():
+def test_landmarks_are_those_of_a_detectors_first_face():
     landmarks = torch.tensor([[24.0, 30.4], [40, 30.4], [32, 38], [26, 46.4], [38, 46.4]])
     image = torch.zeros(3, 64, 64)
-    found = detect_regions(image, lambda picture: [Face((10, 10, 40, 40), landmarks, 0.9)])
-    assert torch.equal(found["eyes"], find_regions(64, 64, landmarks)["eyes"])
-    assert detect_regions(image, lambda picture: []) is None
+    found = detect_landmarks(image, lambda picture: [Face((10, 10, 40, 40), landmarks, 0.9)])
+    assert torch.equal(found, landmarks)
+    assert detect_landmarks(image, lambda picture: []) is None
 
 
 def test_shares_add_up_and_ignore_signs():
