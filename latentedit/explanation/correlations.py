@@ -89,7 +89,7 @@ def _estimate_all(
 def _rank(values: Floats) -> Floats:
     from scipy.stats import rankdata
 
-    ranks: Floats = rankdata(values)
+    ranks = np.asarray(rankdata(values), np.float64)
     return (ranks - ranks.mean()) / len(ranks)
 
 
