@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import latentedit as le
 from latentedit.cli import arguments, faces, printing
+from latentedit.cli.channels import show_channels
 from latentedit.cli.score import open_source
 from latentedit.errors import InputError
+from latentedit.ranges import parse_seeds
 from latentedit.reporting import recorded, write_run
 from latentedit.vocabulary import BASELINES, OVERLAYS
 
@@ -30,6 +32,7 @@ EXAMPLES = """\
   latentedit explain --direction w_sq --alpha 3 --seeds 1          what the edit changed, and where
   latentedit explain photos/ --features --hold typical            which features go with the score
   latentedit explain --scorer resmem --list-layers
+  latentedit explain photos/ --scorer resmem --predictor-layer features.layer3 --channels 0-7
 
 Methods: integrated_gradients (default), occlusion, smooth_grad, hires_cam, grad_cam, grad_cam_plus_plus. Red raises the
 score, blue lowers it. The folder gets report.html, which needs nothing else, with explanation.csv, .json and the
@@ -64,6 +67,12 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument(
         "--hold", nargs="+", default=[], metavar="ATTRIBUTE", help="ratings to hold in partial correlations of features"
     )
+    parser.add_argument(
+        "--channels",
+        type=arguments.as_argument(parse_seeds),
+        metavar="C",
+        help="show what channels of a layer look for instead, such as 0-7: an image made for each, and the top ones",
+    )
     arguments.add_direction(parser, required=False)
     parser.add_argument("--alpha", type=arguments.parse_number, help="explain an edit of this size")
     faces.add_faces(parser, seeds="1")
@@ -83,6 +92,8 @@ def run(args: argparse.Namespace) -> None:
     explained = Explained(le.load_scorer(args.scorer)).to(choose_device(args.device))
     if args.list_layers:
         return _print_layers(args, explained)
+    if args.channels is not None:
+        return show_channels(args, explained)
     num_images, views, facts = _open_views(args, explained)
     with recorded(args.outdir, args.latents) as folder:
         report, table = Report(folder, args.overlay), _open_table(args)

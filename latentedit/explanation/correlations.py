@@ -89,8 +89,9 @@ def _estimate_all(
 def _rank(values: Floats) -> Floats:
     from scipy.stats import rankdata
 
-    ranks = np.asarray(rankdata(values), np.float64)
-    return (ranks - ranks.mean()) / len(ranks)
+    ranks = rankdata(values)
+    centred: Floats = (ranks - ranks.mean()) / len(ranks)
+    return centred
 
 
 def _leave_out(ranks: Floats, held: Sequence[Floats]) -> Floats:

@@ -34,7 +34,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with (args.data / "omi" / "attribute_means.csv").open() as file:
         rows = list(csv.DictReader(file))
-    paths = [args.data / "omi" / "images" / row["stimulus"] for row in rows]
+    paths = [args.data / "omi" / "images" / f"{row['stimulus'].removesuffix('.jpg')}.jpg" for row in rows]
     ratings = {name: np.array([float(row[name]) for row in rows]) for name in ("memorable", "typical")}
     path = args.docs / "explanation.md"
     path.write_text(fill(path.read_text(), "standing", compare_standing(paths, ratings)))
@@ -45,9 +45,9 @@ def compare_standing(paths: list[Path], ratings: dict[str, np.ndarray]) -> str:
     """Correlate how alone each face stands with its ratings, in two embeddings."""
     rows = []
     for name in ("looks", "patches"):
-        embedding, found = load_embedding(name), []
-        for start in tqdm(range(0, len(paths), BATCH), desc=name):
-            found.append(embedding(torch.stack([_load(path) for path in paths[start : start + BATCH]])))
+        embedding = load_embedding(name)
+        batches = (paths[start : start + BATCH] for start in tqdm(range(0, len(paths), BATCH), desc=name))
+        found = [embedding(torch.stack([_load(path) for path in batch])) for batch in batches]
         measures = find_standing(torch.nn.functional.normalize(torch.cat(found), dim=1)).measures()
         estimates = correlate(measures, ratings)
         rows += [[name, measure, *map(format_estimate, estimates[measure])] for measure in measures]

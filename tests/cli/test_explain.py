@@ -74,6 +74,11 @@ def test_layers_are_listed(run):
         (["{photos}", "--alpha", "3"], "--direction and --alpha"),
         (["{photos}", "--direction", "w_sq", "--alpha", "3"], "and --direction: an edit needs a face's latents"),
         (["{photos}", "--scorer", "none"], "--scorer none"),
+        (
+            ["{photos}", "--scorer", "patches", "--channels", "999"],
+            "--channels 999: layer features.regions has",
+        ),
+        (["{photos}", "--channels", "1", "--features"], "--channels: neither --direction nor --features"),
         (["{photos}", "--hold", "happy"], "--hold happy is about correlations of features: add --features"),
         (["{photos}", "--features", "--methods", "hires_cam"], "2 images: give 10 or more"),
         (["{photos}", "--scorer", "patches", "--methods", "grad_cam", "--predictor-layer", "region"], "'region'"),
@@ -86,7 +91,8 @@ def test_a_mistake_is_one_line(words, expected, refuse, photos, tmp_path):
     refuse(["explain", *words, "--outdir", tmp_path / "out", "--quiet"], expected, tmp_path)
 
 
-def test_features_are_correlated_with_the_score(run, tmp_path):
+def test_features_are_correlated_with_the_score(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("latentedit.scoresheet.sources.RESOLUTION", 64)
     out, random = tmp_path / "out", np.random.default_rng(0)
     for i in range(12):
         (tmp_path / "photos" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
@@ -103,3 +109,18 @@ def test_features_are_correlated_with_the_score(run, tmp_path):
     page = (out / "report.html").read_text()
     assert "correlations of features, drawn" in page
     assert page.index("Features") < page.index("0.png")
+
+
+def test_channels_are_shown_with_what_moves_them(run, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("latentedit.explanation.channels.OCTAVES", 1)
+    monkeypatch.setattr("latentedit.cli.channels.SIDE", 32)
+    out = tmp_path / "out"
+    words = ["--scorer", "patches", "--channels", "3,300", "--outdir", out, "--quiet", "--json"]
+    done = run("explain", photos, *words)
+    assert done.facts["layer"] == "features.regions"
+    assert [(row["channel"], row["rank"]) for row in done.facts["rows"]] == [(3, 0), (3, 1), (300, 0), (300, 1)]
+    answers = [row["answer"] for row in done.facts["rows"]]
+    assert answers[0] >= answers[1]
+    with Image.open(out / "channels.png") as picture:
+        assert picture.height > 384
+    assert len((out / "channels.csv").read_text().splitlines()) == 5
