@@ -20,6 +20,8 @@ TEST = [
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
 FACES = ["onnxruntime"]
+VIDEO = ["imageio[ffmpeg]"]
+COMPLETION = ["shtab"]
 EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
 
 setup(
@@ -55,8 +57,10 @@ setup(
         "plots": PLOTS,
         "faces": FACES,
         "predictors": PREDICTORS,
+        "video": VIDEO,
+        "completion": COMPLETION,
         "explain": EXPLAIN,
-        "test": TEST + PLOTS + FACES + PREDICTORS + EXPLAIN,
+        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN],
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

@@ -17,6 +17,7 @@ from latentedit.cli import (
     align,
     apply,
     bench,
+    completion,
     condition,
     convert,
     directions,
@@ -25,6 +26,7 @@ from latentedit.cli import (
     evaluate,
     explain,
     inspect,
+    interpolate,
     invert,
     models,
     sample,
@@ -39,6 +41,7 @@ from latentedit.errors import InputError, Notice, one_line
 COMMANDS = (
     apply,
     sweep,
+    interpolate,
     sample,
     align,
     invert,
@@ -55,10 +58,12 @@ COMMANDS = (
     train,
     bench,
     doctor,
+    completion,
 )
 EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
+  latentedit interpolate --seeds 1,5,9 --loop             a film from face to face
   latentedit sample --num 100000 --out pop                latents and scores, gone on with after a kill
   latentedit discover --scorer omi:happy --name joy       a direction of your own
   latentedit condition w_sq --without smile --name cond_smile
