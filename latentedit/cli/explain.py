@@ -39,6 +39,7 @@ score, blue lowers it. The folder gets report.html, which needs nothing else, wi
 overlays beside it. Needs `pip install 'latentedit[explain]'`.
 """
 MOST_LISTED = 20  # of the images that can't be read
+EDITS_ONLY = ("keep", "unit", "space", "trunc_cutoff")
 SIDE = 256  # pixels of the image that layers are listed for
 
 
@@ -48,7 +49,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser = arguments.add_command(commands, "explain", run, summary, EXAMPLES)
     parser.add_argument("images", nargs="*", help="image files, folders of them, or patterns in quotes")
     parser.add_argument(
-        "--methods", "--method", default="integrated_gradients", help="one or more, with commas between"
+        "--methods", "--method", default="integrated_gradients", help="for images, one or more, with commas between"
     )
     parser.add_argument(
         "--baseline", choices=BASELINES, default="blurred", help="what is compared with: blurred (default)"
@@ -137,6 +138,8 @@ def _open_views(
     """Choose what is explained: -> how many, the views still to be made, and facts for the top of the page."""
     if (args.direction is None) != (args.alpha is None):
         raise InputError("--direction and --alpha: an edit needs both, an image neither")
+    if args.direction is None and (given := [flag for flag in EDITS_ONLY if getattr(args, flag)]):
+        raise InputError(f"--{given[0].replace('_', '-')} is about an edit: name one with --direction and --alpha")
     return _open_images(args, explained) if args.direction is None else _open_edits(args, explained)
 
 

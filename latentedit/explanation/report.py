@@ -38,7 +38,7 @@ class Report:
 
     def add(self, view: View, regions: Mapping[str, Tensor] | None = None) -> None:
         """Add an image, with the parts of its face where they are known."""
-        stem = f"{self.num_images:05d}_{Path(view.name).stem}"
+        stem = f"{self.num_images:05d}_{Path(view.name).stem[:80]}"
         self.num_images += 1
         for name, mask in (regions or {}).items():
             self.areas[name].append(float(mask.float().mean()))

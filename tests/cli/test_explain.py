@@ -72,6 +72,7 @@ def test_layers_are_listed(run):
     [
         (["{photos}", "--methods", "grad_kam"], "'grad_kam': did you mean grad_cam"),
         (["{photos}", "--alpha", "3"], "--direction and --alpha"),
+        (["--seeds", "1", "--trunc-cutoff", "4"], "--trunc-cutoff is about an edit"),
         (["{photos}", "--direction", "w_sq", "--alpha", "3"], "and --direction: an edit needs a face's latents"),
         (["{photos}", "--scorer", "none"], "--scorer none"),
         (
