@@ -5,8 +5,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import latentedit as le
 from latentedit.explanation.regions import REGIONS
 
 
@@ -45,6 +47,11 @@ def test_an_edit_is_explained(run, network, tmp_path):
     assert done.code == 0
     rows = done.facts["rows"]
     assert [row["map"] for row in rows] == ["pixels", "features", "attribution"]
+    generator = le.load_generator(network)
+    ws = le.sample(generator, [3], 0.7)
+    moved = torch.cat([ws, le.edit(ws, le.load_direction("up", generator), alpha=2)])
+    scores = le.load_scorer("patches")(le.render(generator, moved))
+    assert [rows[2]["score_before"], rows[2]["score"]] == pytest.approx(scores.tolist(), abs=1e-3)
     change = rows[2]["score"] - rows[2]["score_before"]
     assert rows[2]["sum"] == pytest.approx(change, abs=max(0.01 * abs(change), 0.01) + 1e-3)
     assert rows[2]["error"] < 0.01
