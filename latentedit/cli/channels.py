@@ -30,8 +30,8 @@ def show_channels(args: argparse.Namespace, explained: Explained) -> None:
         raise InputError("--channels: neither --direction nor --features is about channels, leave them out")
     source = open_source(args)
     top = find_top_images(explained, source, args.predictor_layer, NUM, args.quiet)
-    if args.channels[-1] >= len(top.rows):
-        raise InputError(f"--channels {args.channels[-1]}: layer {top.layer} has channels 0 to {len(top.rows) - 1}")
+    if max(args.channels) >= len(top.rows):
+        raise InputError(f"--channels {max(args.channels)}: layer {top.layer} has channels 0 to {len(top.rows) - 1}")
     made = maximise(explained, top.layer, args.channels, SIDE)
     rows = [
         {"channel": channel, "rank": rank, "image": source.names[int(top.rows[channel, rank])], "answer": answer}
@@ -42,9 +42,8 @@ def show_channels(args: argparse.Namespace, explained: Explained) -> None:
         grid = _lay_out(args, explained, source, top, made)
         labels = ["made for it", *(f"top {i + 1}" for i in range(grid.shape[1] - 1))]
         title = f"{explained.name}, {top.layer}"
-        le.image_grid(grid, None, labels, [str(channel) for channel in args.channels], title).save(
-            folder / "channels.png"
-        )
+        picture = le.image_grid(grid, None, labels, [str(channel) for channel in args.channels], title)
+        picture.save(folder / "channels.png")
         with (folder / "channels.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
