@@ -159,7 +159,7 @@ def write_correlations(path: Path, found: Sequence[Correlation]) -> None:
 
 
 def draw_correlations(found: Sequence[Correlation], most: int = 6) -> Figure:
-    """Draw each feature's correlations with their intervals, full where `p_bh` is under .05; a colour a score."""
+    """Draw features' correlations with intervals, full where `p_bh` is under .05; a colour for each of 6 scores."""
     scores = list(dict.fromkeys(one.score for one in found))[:most]
     first = {one.feature: one.rho.value for one in found if one.score == scores[0]}
     order = sorted(first, key=lambda name: first[name])
@@ -174,7 +174,8 @@ def draw_correlations(found: Sequence[Correlation], most: int = 6) -> Figure:
         axes.plot([], [], "o", color=COLOURS[i], label=score)
     axes.axvline(0, color="#bbbbbb", linewidth=0.8)
     axes.set_yticks(range(len(order)), order)
-    axes.set_xlabel("Spearman's rho with 95 % interval; full: p under .05 after Benjamini and Hochberg")
+    axes.set_xlabel("Spearman's rho, 95 % interval; full: p (BH) < .05")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
+    if len(scores) > 1:
+        axes.legend(frameon=False, fontsize=8)
     return figure
