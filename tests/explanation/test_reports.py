@@ -101,6 +101,22 @@ def test_views_keep_names_and_pictures_together(planted, pictures):
         assert list(view.errors) == ["integrated_gradients"]
 
 
+def test_a_folder_is_explained_a_few_images_at_a_time(planted, pictures):
+    class Long(Held):
+        names = tuple(map(str, range(20)))
+        asked = []  # noqa: RUF012
+
+        def load(self, rows, framing):
+            self.asked.append(len(rows))
+            return [self.pictures[0]] * len(rows)
+
+    views = view_images(Explained(planted), Long(pictures), ["hires_cam"], layer="mix")
+    next(views)
+    assert Long.asked == [8]  # the others are still to come
+    assert len(list(views)) == 19
+    assert Long.asked == [8, 8, 4]
+
+
 def test_edits_are_rendered_a_few_at_a_time(planted, pictures):
     asked = []
 
