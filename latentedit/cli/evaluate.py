@@ -58,8 +58,8 @@ def add_parser(commands: arguments.Commands) -> None:
     )
     parser.add_argument(
         "--identity",
-        metavar="NET[=FILE]",
-        help="compare people too: vgg16, resnet50 or senet50, or with your own weights",
+        metavar="NET",
+        help="compare people too, by vgg16, resnet50 or senet50 of VGGFace and VGGFace2, NAME=FILE or your own file",
     )
     parser.add_argument("--lpips", choices=["alex", "squeeze", "vgg"], help="compare looks too")
     consistency.add_consistency(parser)
@@ -185,13 +185,15 @@ def _open_edits(
 
 def _open_similarities(args: argparse.Namespace) -> dict[str, Similarity]:
     """Load what compares faces before and after, beside MS-SSIM the networks that are asked for."""
-    from latentedit.evaluation import load_distance, load_identity
+    from latentedit.predictors.likeness import load_distance, load_likeness
 
     found: dict[str, Similarity] = {"ms_ssim": le.ms_ssim}
     if args.identity:
-        found[f"identity, {args.identity.partition('=')[0]}"] = load_identity(args.identity)
+        people = load_likeness(args.identity)
+        found[f"identity, {people.name}"] = people.measure
     if args.lpips:
-        found[f"LPIPS, {args.lpips}"] = load_distance(args.lpips)
+        looks = load_distance(args.lpips)
+        found[looks.name] = looks.measure
     return found
 
 

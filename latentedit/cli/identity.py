@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import warnings
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import latentedit as le
@@ -16,7 +15,8 @@ from latentedit.vocabulary import Unit
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from latentedit.inversion.identity import Kept, Likeness
+    from latentedit.inversion.identity import Kept
+    from latentedit.predictors.likeness import Likeness
 
 
 def add_identity(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +29,8 @@ def add_identity(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--identity",
-        type=Path,
-        metavar="FILE",
-        help="weights of VGGFace or VGGFace2 (VGG16, ResNet-50, SENet-50): likeness is the cosine of their features",
+        metavar="NET",
+        help="a face network instead: vgg16, resnet50 or senet50 of VGGFace and VGGFace2, NAME=FILE or your own file",
     )
 
 
@@ -65,7 +64,7 @@ def limit_alphas(
 
 def open_likeness(args: argparse.Namespace) -> Likeness:
     """Open the likeness that --identity names."""
-    from latentedit.inversion.identity import load_likeness
+    from latentedit.predictors.likeness import load_likeness
 
     return load_likeness(args.identity)
 
@@ -77,7 +76,7 @@ def kept_facts(kept: list[Kept]) -> list[dict[str, Any]]:
 
 def kept_lines(args: argparse.Namespace, names: list[str], kept: list[Kept]) -> list[str]:
     """Say at which alpha each face ends."""
-    how = "MS-SSIM" if args.identity is None else f"cosine by {args.identity.name}"
+    how = "MS-SSIM" if args.identity is None else f"cosine by {args.identity}"
     return [
         f"{name:10} {'ends' if one.is_cut else 'goes all the way'} at alpha {one.alpha:+.3g}, {how} {one.likeness:.3f}"
         for name, one in zip(names, kept, strict=False)

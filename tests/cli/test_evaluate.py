@@ -48,7 +48,7 @@ def test_json_holds_the_cards_of_directions_and_of_paths_that_hold_ratings(run, 
     [
         (["up", "--steps", 4], "--steps 4: give an odd number"),
         (["up", "--judges", "omy"], "no scorer is called 'omy'"),
-        (["up", "--identity", "arcface"], "no identity network is called 'arcface'"),
+        (["up", "--identity", "arcface"], "arcface is neither a face network nor a file"),
         (["up", "--identity", "vgg16=none.pth"], "none.pth: No such file"),
         (["up", "--lpips", "deep"], "invalid choice: 'deep'"),
         (["up", "--target", "joy"], "patches does not rate 'joy'"),

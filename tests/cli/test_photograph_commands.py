@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import latentedit as le
-from latentedit.inversion.identity import load_likeness
+from latentedit.predictors.likeness import load_likeness
 
 QUICK = ["--steps", "3", "--quiet"]
 
