@@ -19,6 +19,8 @@ TEST = [
 ]
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
+DATASETS = ["openpyxl"]
+TENSORBOARD = ["tensorboard"]
 
 setup(
     name="latentedit",
@@ -49,6 +51,13 @@ setup(
         "filelock",
         "tqdm",
     ],
-    extras_require={"plots": PLOTS, "predictors": PREDICTORS, "test": TEST + PLOTS + PREDICTORS, "fuzz": ["atheris"]},
+    extras_require={
+        "plots": PLOTS,
+        "predictors": PREDICTORS,
+        "datasets": DATASETS,
+        "tensorboard": TENSORBOARD,
+        "test": TEST + PLOTS + PREDICTORS + DATASETS + TENSORBOARD,
+        "fuzz": ["atheris"],
+    },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
 )
