@@ -62,9 +62,9 @@ def human_ceiling(responses: Responses, num_splits: int = NUM_SPLITS, seed: int 
     if not np.isfinite(halves).all():
         raise InputError("the two halves of the raters share too few images: give more responses to each image")
     whole = 2 * halves / (1 + halves)
-    estimates = [_summarise(values) for values in (halves, whole)]
-    limit = float(np.sqrt(max(estimates[1].value, 0.0)))
-    return Ceiling(*estimates, limit, int(responses.images.max()) + 1, num_raters)
+    reliability = _summarise(whole)
+    limit = float(np.sqrt(max(reliability.value, 0.0)))
+    return Ceiling(_summarise(halves), reliability, limit, int(responses.images.max()) + 1, num_raters)
 
 
 def _correlate_halves(responses: Responses, chosen: NDArray[np.bool_]) -> float:

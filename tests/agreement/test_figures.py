@@ -126,7 +126,9 @@ def test_cross_validation_predicts_what_was_left_out():
 def test_cross_validated_chance_is_chance():
     scores = np.random.default_rng(1).normal(size=100)
     found = cross_validate(
-        lambda train, test, seed: np.random.default_rng(100 + seed).normal(size=len(test)), scores, [*map(str, range(100))]
+        lambda train, test, seed: np.random.default_rng(100 + seed).normal(size=len(test)),
+        scores,
+        [*map(str, range(100))],
     )
     estimate = found.figures["Spearman"]
     assert estimate.low < 0 < estimate.high

@@ -36,12 +36,12 @@ def test_copies_within_a_split_and_across_splits_are_told_apart(dataset):
 
 def test_missing_files_and_scores_out_of_range_are_named(dataset, tmp_path):
     (tmp_path / "5.png").unlink()
-    scores = {3: 1.5, 4: float("nan")}
+    scores = {3: 1.5, 4: float("nan"), 6: -0.5}
     images = tuple(replace(image, score=scores.get(i, image.score)) for i, image in enumerate(dataset.images))
     found = inspect_dataset(replace(dataset, images=images))
     assert found.missing == ("5.png",)
     assert found.digests[5] == ""
-    assert found.out_of_range == ("3.png", "4.png")
+    assert found.out_of_range == ("3.png", "4.png", "6.png")
     with pytest.raises(InputError, match=r"1 missing files: 5.png; mend or drop"):
         require_sound(found)
 
