@@ -1,0 +1,60 @@
+"""`latentedit train predictor`: from a table of pictures to a file that scores, and its figures."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A hundred pictures without splits."""
+    folder, random = tmp_path_factory.mktemp("rated"), np.random.default_rng(0)
+    lines = ["path,score"]
+    for row in range(100):
+        score = random.uniform()
+        pixels = random.normal(255 * score, 30, (16, 16, 3)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{row}.png")
+        lines.append(f"{row}.png,{score:.6f}")
+    (folder / "scores.csv").write_text("\n".join(lines))
+    return folder / "scores.csv"
+
+
+SMALL = ["--width", 2, "--input-size", 32, "--batch", 16, "--device", "cpu"]
+
+
+def test_it_trains_judges_and_goes_on(run, table, tmp_path):
+    words = ["train", "predictor", "--preset", "restrain", "--data", table, *SMALL, "--outdir", tmp_path / "out"]
+    first = run(*words, "--lr", 0.01, "--epochs", 4, "--json")
+    assert first.code == 0, first.err
+    facts = first.facts
+    assert facts["epochs"] == 4
+    assert facts["test"]["figures"]["R2"]["value"] > 0, "better than who always says the mean"
+    assert run(*words, "--lr", 0.01, "--epochs", 5, "--json").facts["epochs"] == 5
+    assert run(*words, "--lr", 0.02, "--epochs", 5).code == 2
+    out = tmp_path / "out"
+    again = run(
+        "evaluate-predictor", out / "predictor.safetensors", "--data", out / "splits.csv", "--split", "test",
+        "--outdir", tmp_path / "card", "--resamples", 10, "--json",
+    )  # fmt: skip
+    assert again.code == 0, again.err
+    assert again.facts["cards"][0]["figures"]["Spearman"]["value"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--preset", "restrian"], "did you mean restrain"),
+        (["--preset", "face_text"], "it reads descriptions, give --captions CSV"),
+        (["--preset", "face_only", "--input-size", "32"], "its network has no input_size to change"),
+        (["--preset", "restrain", "--identities", "x"], "--identities x: give NETWORK=FILE"),
+        (["--preset", "visual_memory", "--identities", "senet50=x.h5"], "has no network of faces to start"),
+        (["--preset", "restrain", "--crop", "oval"], "crop 'oval' needs the faces' boxes"),
+        (["--preset", "visual_memory", "--as-published"], "has no mistake to repeat"),
+    ],
+)
+def test_mistakes_are_one_line(run, table, tmp_path, words, message):
+    result = run("train", "predictor", "--data", table, "--outdir", tmp_path / "out", *words, "--quiet")
+    assert result.code == 2
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
