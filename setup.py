@@ -21,6 +21,7 @@ PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
 DATASETS = ["openpyxl"]
 TENSORBOARD = ["tensorboard"]
+FACES = ["onnxruntime"]
 
 setup(
     name="latentedit",
@@ -53,10 +54,11 @@ setup(
     ],
     extras_require={
         "plots": PLOTS,
+        "faces": FACES,
         "predictors": PREDICTORS,
         "datasets": DATASETS,
         "tensorboard": TENSORBOARD,
-        "test": TEST + PLOTS + PREDICTORS + DATASETS + TENSORBOARD,
+        "test": TEST + PLOTS + FACES + PREDICTORS + DATASETS + TENSORBOARD,
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

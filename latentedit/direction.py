@@ -102,12 +102,18 @@ class Direction:
         per_layer: bool = False,
         name: str | None = None,
         any_generator: bool = False,
+        covariance: Tensor | None = None,
     ) -> Direction:
         """Project off the span of all conditions at once, n - C^T (C C^T)^-1 C n, and normalise.
 
         Flattened over the layers, or `per_layer`, each row off the conditions' rows of that layer.
         The result is orthogonal to each condition; `provenance["kept"]` is the share of the norm
         that was left. Raises InputError if next to nothing is. sigma must be measured anew.
+        That is right where conditions are normals, along which a trait is read off: gradients,
+        hyperplanes, regressions. `covariance` [w_dim, w_dim] of W's population (`measure_covariance`)
+        makes it orthogonality under a^T covariance^-1 b, right where conditions are the ways that
+        faces differ: differences of means, components, edits found by hand. Neither keeps a trait
+        constant where it bends with w: `Holding` does, face by face.
         Source: Shen et al. 2020, "Interpreting the latent space of GANs", section 3.2.
         """
         if not conditions:
@@ -116,12 +122,16 @@ class Direction:
             for condition in conditions:
                 check_same_generator(condition.name, condition.generator, self.generator)
         names = [condition.name for condition in conditions]
-        vector = self._without(torch.stack([self._aligned(condition) for condition in conditions]), per_layer)
-        kept = float(vector.norm() / self.vector.norm())
+        whiten, unwhiten = self._root(covariance)
+        aligned = torch.stack([self._aligned(condition) for condition in conditions])
+        white = replace(self, vector=self.vector @ whiten)
+        projected = white._without(aligned @ whiten, per_layer)
+        vector, kept = projected @ unwhiten, float(projected.norm() / white.vector.norm())
         if kept < SMALLEST_SHARE:
             raise InputError(f"{self.name} without {', '.join(names)}: only {kept:.1%} is left, drop a condition")
         provenance = {
             "method": "subspace projection, " + ("layer by layer" if per_layer else "flattened"),
+            "metric": "euclidean" if covariance is None else "covariance",
             "parents": [self.name, *names],
             "parent_generators": [self.generator, *(condition.generator for condition in conditions)],
             "kept": kept,
@@ -129,6 +139,18 @@ class Direction:
         }
         name = name or f"{self.name}_without_{'_'.join(names)}"
         return replace(self, name=name, vector=vector, sigma=None, provenance=provenance).normalized()
+
+    def _root(self, covariance: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Find the symmetric roots covariance^-1/2 and covariance^1/2, the identity where there is none."""
+        width = self.vector.shape[1]
+        if covariance is None:
+            return torch.eye(width, dtype=torch.float64), torch.eye(width, dtype=torch.float64)
+        if self.space[0] != "w" or covariance.shape != (width, width):
+            raise InputError(
+                f"direction {self.name} in {self.space.upper()} of width {width} and a covariance of shape "
+                f"{list(covariance.shape)}: give that of its own generator's W, or none"
+            )
+        return find_roots(covariance)
 
     def _without(self, conditions: Tensor, per_layer: bool) -> Tensor:
         """Project the vector off conditions [K, L, D]: -> [L, D]."""
@@ -143,6 +165,14 @@ class Direction:
         row_of = dict(zip(condition.layers, condition.vector, strict=True))
         zero = torch.zeros_like(self.vector[0])
         return torch.stack([row_of.get(layer, zero) for layer in self.layers])
+
+
+def find_roots(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the symmetric roots covariance^-1/2 and covariance^1/2 in float64: [D, D] -> two [D, D]."""
+    variances, axes = torch.linalg.eigh(covariance.detach().cpu().double())
+    if not variances[0] > 0:
+        raise InputError("a covariance of too few faces: some direction of W does not vary, measure it on more")
+    return axes @ (variances.rsqrt()[:, None] * axes.t()), axes @ (variances.sqrt()[:, None] * axes.t())
 
 
 def _project_off(vector: Tensor, conditions: Tensor, rank_tolerance: float = 1e-8) -> Tensor:
@@ -167,9 +197,10 @@ def check_same_generator(name: str, found: str | None, wanted: str | None) -> No
         )
 
 
-def cosine(one: Direction, other: Direction) -> float:
-    """Compute the cosine of two directions over the layers of the first."""
-    a, b = one.vector.flatten(), one._aligned(other).flatten()
+def cosine(one: Direction, other: Direction, covariance: Tensor | None = None) -> float:
+    """Compute the cosine of two directions over the layers of the first, under a^T covariance^-1 b if one is given."""
+    whiten, _ = one._root(covariance)
+    a, b = (one.vector @ whiten).flatten(), (one._aligned(other) @ whiten).flatten()
     return float(a @ b / (a.norm() * b.norm()).clamp_min(1e-300))
 
 

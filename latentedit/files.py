@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -35,13 +37,39 @@ def read_small(path: Path) -> bytes:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`: it becomes `path` at the end, or vanishes if an error is raised."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Yield a temporary name beside `path`: it becomes `path` at the end, or vanishes if an error is raised.
+
+    What a process of this machine that was killed left of its own `path` vanishes first.
+    """
+    start = f".{path.name}.{platform.node()}."
+    temporary = path.with_name(f"{start}{os.getpid()}.tmp")
+    _sweep(path.parent, start)
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path, start: str) -> None:
+    """Remove the temporary files of processes that are gone."""
+    for left in folder.glob(f"{glob.escape(start)}*.tmp"):
+        pid = left.name.removeprefix(start).removesuffix(".tmp")
+        if pid.isdecimal() and not _runs(int(pid)):
+            with suppress(OSError):
+                left.unlink()
+
+
+def _runs(pid: int) -> bool:
+    """Tell whether a process may be running; Windows, where asking would end it, is not asked."""
+    try:
+        if os.name == "posix":
+            os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass  # another user's
+    return True
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,12 +44,17 @@ def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
 
 def load_square(path: Path, resolution: int) -> Tensor:
     """Read an image upright, crop its central square and resize: -> uint8 [3, R, R]."""
-    return _load(path, lambda image: crop_square(image, resolution))
+    return crop_square(open_picture(path), resolution)
 
 
 def load_squeezed(path: Path, resolution: int) -> Tensor:
     """Read an image upright and squeeze all of it into a square, as torchvision's Resize does: -> uint8 [3, R, R]."""
-    return _load(path, lambda image: squeeze(image, resolution))
+    return squeeze(open_picture(path), resolution)
+
+
+def load_photograph(path: Path) -> Tensor:
+    """Read a whole image upright, whatever its mode: -> uint8 [3, H, W]."""
+    return to_tensor(open_picture(path))
 
 
 def squeeze(rgb: Image.Image, resolution: int) -> Tensor:
@@ -57,9 +62,9 @@ def squeeze(rgb: Image.Image, resolution: int) -> Tensor:
     return to_tensor(rgb.resize((resolution, resolution), Image.Resampling.BILINEAR))
 
 
-def _load(path: Path, frame: Callable[[Image.Image], Tensor]) -> Tensor:
-    """Open and frame an image."""
-    return frame(open_picture(path))
+def to_picture(pixels: Tensor) -> Image.Image:
+    """Make an image of pixels: uint8 [3, H, W] -> RGB image."""
+    return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
 
 
 def open_picture(path: Path) -> Image.Image:

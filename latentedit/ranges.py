@@ -56,7 +56,7 @@ def _parse_layer_part(part: str, text: str, rows: Sequence[int]) -> list[int]:
     return named
 
 
-def format_ranges(numbers: list[int] | tuple[int, ...]) -> str:
+def format_ranges(numbers: Sequence[int]) -> str:
     """Write [0, 1, 2, 3, 7] as `0-3,7`."""
     runs: list[list[int]] = []
     for number in numbers:

@@ -13,6 +13,12 @@ DirectionFormat = Literal[
 ]
 DIRECTION_FORMATS: tuple[DirectionFormat, ...] = get_args(DirectionFormat)
 
+ProjectionSpace = Literal["w", "w+", "s"]
+PROJECTION_SPACES: tuple[ProjectionSpace, ...] = get_args(ProjectionSpace)
+
+PasteMode = Literal["face", "change"]
+PASTE_MODES: tuple[PasteMode, ...] = get_args(PasteMode)
+
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 

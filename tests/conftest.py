@@ -21,7 +21,14 @@ from latentedit.networks import Generator, GeneratorConfig
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-SETTINGS = ("LATENTEDIT_CACHE", "LATENTEDIT_OFFLINE", "LATENTEDIT_REGISTRY", *PROXIES, *map(str.upper, PROXIES))
+SETTINGS = (
+    "LATENTEDIT_CACHE",
+    "LATENTEDIT_OFFLINE",
+    "LATENTEDIT_REGISTRY",
+    "LATENTEDIT_YUNET",
+    *PROXIES,
+    *map(str.upper, PROXIES),
+)
 
 
 def pytest_configure() -> None:

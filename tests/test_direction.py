@@ -162,3 +162,56 @@ def test_layers_rise(layers):
 def test_sigma_is_a_positive_number(sigma):
     with pytest.raises(InputError, match="no positive number"):
         Direction("bad", torch.ones(2, 4), (0, 1), sigma=sigma)
+
+
+def draw_covariance(seed: int, width: int = 24) -> torch.Tensor:
+    """Draw a covariance whose axes vary by very different amounts."""
+    random = torch.Generator().manual_seed(seed)
+    axes = torch.linalg.qr(torch.randn(width, width, generator=random, dtype=torch.float64)).Q
+    return axes @ torch.logspace(-2, 1, width, dtype=torch.float64).diag() @ axes.t()
+
+
+@given(seeds, st.integers(1, 4), st.booleans())
+def test_under_a_covariance_the_result_is_orthogonal_too(seed, count, per_layer):
+    direction, *conditions = draw(seed, count + 1)
+    covariance = draw_covariance(seed)
+    result = direction.condition_on(conditions, per_layer, covariance=covariance)
+    assert max(abs(cosine(result, condition, covariance)) for condition in conditions) < 1e-10
+    assert result.provenance["metric"] == "covariance"
+    again = result.condition_on(conditions, per_layer, covariance=covariance)
+    assert torch.allclose(again.vector, result.vector, atol=1e-9)
+
+
+@given(seeds)
+def test_the_identity_as_covariance_is_the_euclidean_metric(seed):
+    direction, *conditions = draw(seed, 3)
+    plain, same = (direction.condition_on(conditions, covariance=c) for c in (None, torch.eye(24)))
+    assert torch.allclose(plain.vector, same.vector, atol=1e-12)
+    assert plain.provenance["metric"] == "euclidean"
+
+
+@given(seeds)
+def test_a_linear_trait_is_constant_under_the_metric_that_its_condition_asks_for(seed):
+    direction, normal = draw(seed, 2, num_layers=1)
+    covariance = draw_covariance(seed)
+    way = Direction("way", normal.vector @ covariance, (0,))  # how faces of more of the trait differ in the mean
+    slopes = {
+        name: float((normal.vector * result.vector).sum() / normal.norm)
+        for name, result in {
+            "normal, euclidean": direction.condition_on([normal]),
+            "way, covariance": direction.condition_on([way], covariance=covariance),
+            "normal, covariance": direction.condition_on([normal], covariance=covariance),
+            "way, euclidean": direction.condition_on([way]),
+        }.items()
+    }
+    assert abs(slopes["normal, euclidean"]) < 1e-10
+    assert abs(slopes["way, covariance"]) < 1e-10
+    assert min(abs(slopes["normal, covariance"]), abs(slopes["way, euclidean"])) > 1e-9
+
+
+def test_a_covariance_that_does_not_fit_is_refused():
+    direction, condition = draw(0, 2)
+    with pytest.raises(InputError, match=r"covariance of shape \[3, 3\]: give that of its own generator"):
+        direction.condition_on([condition], covariance=torch.eye(3))
+    with pytest.raises(InputError, match="of too few faces"):
+        direction.condition_on([condition], covariance=torch.eye(24).index_fill(0, torch.tensor([2]), 0.0))

@@ -1,3 +1,8 @@
+import os
+import platform
+import subprocess
+import sys
+
 import pytest
 
 from latentedit.errors import InputError
@@ -22,6 +27,20 @@ def test_an_error_keeps_the_old_file_and_nothing_else(tmp_path):
     with pytest.raises(OSError, match="No space"):
         fail()
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not tell which processes run")
+def test_what_a_killed_process_left_is_swept_by_the_next_save(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    host = platform.node()
+    left = tmp_path / f".a[1].{host}.{gone.pid}.tmp"
+    kept = [f".a[1].{host}.{os.getppid()}.tmp", f".a[1].another-{host}.{gone.pid}.tmp", f".b.{host}.{gone.pid}.tmp"]
+    for path in (left, *(tmp_path / name for name in kept)):
+        path.write_text("half")
+    with replacing(tmp_path / "a[1]") as temporary:
+        temporary.write_text("new")
+    assert {path.name for path in tmp_path.iterdir()} == {"a[1]", *kept}
 
 
 def test_files_appear_together_at_the_end(tmp_path):

@@ -15,6 +15,9 @@ from latentedit.checkpoints.archive import load_archive
 from latentedit.downloads.registry import read_registry
 from latentedit.errors import LONGEST_LINE, InputError, about, one_line
 from latentedit.formats import read_channels, read_entries
+from latentedit.inversion import load_encoder, load_tuned
+from latentedit.inversion.detection import load_detector
+from latentedit.inversion.landmarks import read_landmarks
 from latentedit.latents import load_latents
 from latentedit.library import read_direction, read_index
 from latentedit.photographs import load_square
@@ -33,6 +36,10 @@ READERS = {
     "state": load_state,
     "index": read_index,
     "photograph": lambda path: load_square(path, 8),
+    "landmarks": lambda path: read_landmarks(path, [path]),
+    "tuning": lambda path: load_tuned(path, None),
+    "encoder": lambda path: load_encoder(path, None),
+    "detector": load_detector,
 }
 
 

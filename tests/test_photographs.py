@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from latentedit.errors import InputError
-from latentedit.photographs import list_images, load_square, to_images
+from latentedit.photographs import list_images, load_photograph, load_square, to_images, to_picture
 
 
 def test_the_central_square_is_taken(tmp_path):
@@ -68,3 +68,23 @@ def test_files_that_are_no_images_are_named(tmp_path):
     for name in ("text.png", "cut.jpg", "absent.png"):
         with pytest.raises(InputError, match=name):
             load_square(tmp_path / name, 8)
+
+
+@pytest.mark.parametrize(("mode", "name"), [("L", "face.png"), ("CMYK", "face.jpg"), ("I;16", "face.png")])
+def test_a_whole_photograph_is_read_in_every_mode(tmp_path, mode, name):
+    Image.new(mode, (11, 7)).save(tmp_path / name)
+    photograph = load_photograph(tmp_path / name)
+    assert (photograph.shape, photograph.dtype) == ((3, 7, 11), torch.uint8)
+    assert photograph.unique().tolist() == [255 if mode == "CMYK" else 0]
+
+
+def test_a_photograph_lying_on_its_side_is_read_upright_and_goes_back_to_a_picture(tmp_path):
+    image = Image.new("RGB", (4, 6), "white")
+    image.putpixel((0, 0), (255, 0, 0))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned right by 90 degrees
+    image.save(tmp_path / "lying.png", exif=exif)
+    photograph = load_photograph(tmp_path / "lying.png")
+    assert photograph.shape == (3, 4, 6)
+    assert photograph[:, 0, 5].tolist() == [255, 0, 0]
+    assert to_picture(photograph).getpixel((5, 0)) == (255, 0, 0)

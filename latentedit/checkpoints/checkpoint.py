@@ -35,8 +35,8 @@ class Checkpoint:
     def fingerprint(self) -> str:
         """Which generator it is: the hash of its weights as they were when it was first asked for.
 
-        Computing it takes about as long as opening the file, so it is not done then. Raises
-        InputError where the file states another one: its weights were changed after they were saved.
+        Computing it takes about as long as opening the file, so it is not done then: what was changed
+        in a file of latentedit's after it was saved is noticed here, where an InputError is raised.
         """
         found = fingerprint(self.generator)
         if self.stated_fingerprint not in (None, found):

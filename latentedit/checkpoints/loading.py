@@ -27,7 +27,8 @@ def load_generator_file(path: str | Path) -> Checkpoint:
 
     The content decides, not the suffix, and no code that a file carries is run. `Checkpoint.format`
     says which tool wrote the file. Raises InputError, one line that names the file, for anything
-    that is no StyleGAN generator in full.
+    that is no StyleGAN generator in full. The weights are held against the fingerprint that a file
+    states, as latentedit's do, when `Checkpoint.fingerprint` is first asked for.
     """
     with about(path), _collection_paused():
         return replace(_read(Path(path)), path=Path(path))

@@ -50,7 +50,7 @@ def _keep(x: Tensor) -> Tensor:
 
 
 def _transpose(x: Tensor) -> Tensor:
-    return torch.from_numpy(x.t().numpy().copy("C"))
+    return torch.from_numpy(x.t().numpy().copy("C"))  # on one core, unlike torch's
 
 
 def _order_axes(x: Tensor) -> Tensor:
@@ -62,13 +62,19 @@ def _flip(x: Tensor) -> Tensor:
 
 
 def _turn(kernel: np.ndarray) -> Tensor:
-    """Turn a kernel [k, k, I, O] into [O, I, k, k], a few inputs at a time, which the cache holds."""
+    """Turn a kernel [k, k, I, O] into [O, I, k, k], a few inputs at a time, which the cache holds.
+
+    What an input does to an output, k * k numbers, moves as one item.
+    """
     height, width, inputs, outputs = kernel.shape
-    turned = allocate(kernel.nbytes).view(torch.float32).reshape(outputs, inputs, height, width)
+    turned, item = allocate(kernel.nbytes), np.dtype((np.void, height * width * kernel.itemsize))
+    pairs = turned.numpy().view(item).reshape(outputs, inputs)
+    buffer = np.empty((STRIP, outputs, height, width), kernel.dtype)
     for start in range(0, inputs, STRIP):
-        strip = np.ascontiguousarray(kernel[:, :, start : start + STRIP].transpose(2, 3, 0, 1))
-        turned.numpy()[:, start : start + STRIP] = strip.swapaxes(0, 1)
-    return turned
+        strip = buffer[: inputs - start]
+        strip[:] = kernel[:, :, start : start + STRIP].transpose(2, 3, 0, 1)
+        pairs[:, start : start + STRIP] = strip.reshape(-1).view(item).reshape(-1, outputs).T
+    return turned.view(torch.float32).reshape(outputs, inputs, height, width)
 
 
 COPYING = (_transpose, _order_axes, _flip)  # what they read need not last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,7 +53,7 @@ def add_offline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="download nothing (always so with LATENTEDIT_OFFLINE=1)")
 
 
-def add_direction(parser: argparse.ArgumentParser) -> None:
+def add_direction(parser: argparse.ArgumentParser, units: Sequence[str] = UNITS) -> None:
     """Add the direction, and how an edit along it is meant."""
     parser.add_argument(
         "--direction",
@@ -73,11 +73,18 @@ def add_direction(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--unit",
-        choices=UNITS,
+        choices=units,
         help="what an alpha counts: rows of the vector (raw), standard deviations of the population (sigma), or "
         "unit norm over all layers as in the memorability paper (flat); default: the direction's own",
     )
     parser.add_argument("--any-generator", action="store_true", help="take a direction of another generator too")
+    parser.add_argument(
+        "--keep",
+        nargs="+",
+        default=[],
+        metavar="ATTRIBUTE",
+        help="rated attributes that shall stay put, such as happy age: the path bends at every face so that they do",
+    )
 
 
 def add_space(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +107,9 @@ def add_scorer(parser: argparse.ArgumentParser) -> None:
 def add_output(parser: argparse.ArgumentParser, outdir: str | None = "out") -> None:
     """Add what is printed, and --outdir where a command writes files."""
     if outdir:
-        parser.add_argument("--outdir", type=Path, default=Path(outdir), help=f"folder to write (default {outdir})")
+        parser.add_argument(
+            "--outdir", "--out", type=Path, default=Path(outdir), help=f"folder to write (default {outdir})"
+        )
     parser.add_argument("--quiet", action="store_true", help="no progress, no text")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
 
@@ -161,6 +170,11 @@ def open_scorer(args: argparse.Namespace) -> AnyScorer | None:
     return None if args.scorer == "none" else le.load_scorer(args.scorer)
 
 
+def open_attributes(names: Iterable[str]) -> list[AnyScorer]:
+    """Load scorers by attributes of the assessor `omi`, unless another is named, as in patches:age."""
+    return [le.load_scorer(name if ":" in name else f"omi:{name}") for name in names]
+
+
 def parse_count(text: str) -> int:
     """Read a whole number from 1 on."""
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
@@ -200,4 +214,11 @@ def parse_share(text: str) -> float:
 def describe_flags(args: argparse.Namespace) -> dict[str, Any]:
     """List every flag as it was given or defaulted, fit for run.json."""
     flags = {flag: value for flag, value in sorted(vars(args).items()) if flag not in ("run", "default_seeds")}
-    return {flag: str(value) if isinstance(value, Path) else value for flag, value in flags.items()}
+    return {flag: _plain(value) for flag, value in flags.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Write paths as text."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -12,6 +12,7 @@ from latentedit.cli import arguments, printing
 EXAMPLES = """\
   latentedit condition w_sq --without smile --name cond_smile
   latentedit condition w_sq --without smile age gender --name memorable_only --out only.safetensors
+  latentedit condition w_sq --without comp0 comp3 --metric covariance --name apart
 """
 
 
@@ -22,6 +23,13 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument("--without", nargs="+", required=True, metavar="DIRECTION", help="what it shall leave alone")
     parser.add_argument("--name", required=True, help="the new direction's name")
     parser.add_argument("--per-layer", action="store_true", help="layer by layer instead of flattened (same in W)")
+    parser.add_argument(
+        "--metric",
+        choices=["euclidean", "covariance"],
+        default="euclidean",
+        help="euclidean (the paper's) where conditions are gradients or hyperplanes, covariance of W's population "
+        "where they are differences of means, components or edits; to hold what a face is rated: apply --keep",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write this .safetensors, not to your own library")
     parser.add_argument("--class", dest="class_index", type=int, metavar="C", help="class of a conditional generator")
     parser.add_argument("--any-generator", action="store_true", help="take directions of another generator too")
@@ -37,7 +45,8 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = arguments.open_network(args)
     names = [args.direction, *args.without]
     direction, *others = (le.load_direction(name, checkpoint.generator, args.any_generator) for name in names)
-    projected = direction.condition_on(others, args.per_layer, args.name, args.any_generator)
+    covariance = le.measure_covariance(checkpoint.generator, args.class_index) if args.metric == "covariance" else None
+    projected = direction.condition_on(others, args.per_layer, args.name, args.any_generator, covariance)
     measured = le.calibrate(projected, checkpoint.generator, args.class_index)
     conditioned = replace(measured, generator=checkpoint.fingerprint)
     if args.out is None:
@@ -45,8 +54,8 @@ def run(args: argparse.Namespace) -> None:
     else:
         path = args.out
         le.save_direction(conditioned, path)
-    before = {other.name: le.cosine(direction, other) for other in others}
-    after = {other.name: le.cosine(conditioned, other) for other in others}
+    before = {other.name: le.cosine(direction, other, covariance) for other in others}
+    after = {other.name: le.cosine(conditioned, other, covariance) for other in others}
     facts = {
         **printing.describe_direction(conditioned),
         "kept": conditioned.provenance["kept"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from latentedit.formats.stylespace import TEXT_TO_CHANNELS, is_text_to_channels
 from latentedit.latents import fit_latents, pick_latents
 from latentedit.library import SUFFIX, find_alike, find_repeats, read_direction
 from latentedit.networks import Generator
+from latentedit.population.manifest import read_manifest
+from latentedit.population.shards import Shards
 from latentedit.ranges import format_ranges
 from latentedit.spaces import StyleDirection
 
@@ -29,6 +32,8 @@ def describe(address: str, generator: Generator | None = None) -> dict[str, Any]
     item = find_item(address)
     if item is not None and item.kind == "generator":
         return _describe_generator(address)
+    if Path(address).is_dir():
+        return _describe_population(Path(address))
     path, which = locate(address)
     if not path.is_file():
         raise InputError(f"{address} is neither a file nor a known name: {suggest_items(address)}")
@@ -37,6 +42,15 @@ def describe(address: str, generator: Generator | None = None) -> dict[str, Any]
     if path.suffix == LIST:
         return {"file": str(path), "kind": "direction", "format": "StyleSpace channels", "name": read_channels(path)}
     return _describe_arrays(path, which, generator) or _describe_generator(address)
+
+
+def _describe_population(folder: Path) -> dict[str, Any]:
+    """Describe a folder of `latentedit sample`, finished or not."""
+    manifest = read_manifest(folder)
+    shards = Shards(folder, manifest)
+    missing = len(shards.find_missing())
+    odd = [f"{missing} of {len(shards)} shards are missing or damaged: run latentedit sample again"] if missing else []
+    return {"file": str(folder), "kind": "population", "shards": len(shards), **asdict(manifest), "odd": odd}
 
 
 def _describe_record(path: Path, generator: Generator | None) -> dict[str, Any]:
@@ -178,6 +192,7 @@ def _describe_generator(name: str) -> dict[str, Any]:
         "kind": "generator",
         "format": checkpoint.format,
         "fingerprint": fingerprint,
+        "states_fingerprint": checkpoint.stated_fingerprint is not None,  # then it is this one
         "parameters": sum(p.numel() for p in checkpoint.generator.parameters()),
         "num_ws": checkpoint.config.num_ws,
         **checkpoint.config.to_dict(),

@@ -24,7 +24,7 @@ EXAMPLES = """\
   latentedit directions import ffhq_pca.pt:10 --name glance --any-generator
   latentedit directions export w_sq w_sq.pt
   latentedit directions compare w_sq smile age --out cosines.png
-  latentedit directions build --out directions/faces    find the bundled ones again
+  latentedit directions build --out directions/faces --cards docs/directions    find the bundled ones again
 """
 Format = DirectionFormat | Literal["latentedit"]
 FORMATS_BY_SUFFIX: dict[str, Format] = {
@@ -58,6 +58,7 @@ def add_parser(commands: arguments.Commands) -> None:
         "--faces", type=arguments.parse_count, default=12_000, metavar="N", help="seeds 0 to N-1 (default 12000)"
     )
     building.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    building.add_argument("--cards", type=Path, metavar="DIR", help="folder for a page about them, with strips")
     removing = arguments.add_command(actions, "remove", remove, "remove one of your own directions", EXAMPLES)
     removing.add_argument("direction", metavar="NAME", help="a name of `latentedit directions list`")
     for action in (listing, showing, building, removing):
@@ -241,13 +242,15 @@ def _open_network(args: argparse.Namespace, *names: str) -> le.Checkpoint | None
 
 
 def build(args: argparse.Namespace) -> None:
-    """Find, measure and write the collection."""
-    from latentedit.collection import build_collection
+    """Find, measure and write the collection, and the page about it."""
+    from latentedit.collection import SHOWN, build_collection, write_cards
 
-    checkpoint = arguments.open_network(args)
-    collection = build_collection(checkpoint.generator, le.load_assessor("omi"), args.out, args.faces, quiet=args.quiet)
+    generator, assessor = arguments.open_network(args).generator, le.load_assessor("omi")
+    collection = build_collection(generator, assessor, args.out, args.faces, quiet=args.quiet)
+    if args.cards is not None:
+        write_cards(generator, assessor, collection, args.cards)
     facts = {name: direction.provenance["effects"] for name, direction in collection.items()}
-    attributes = list(next(iter(facts.values()))["shift_in_sd"])
-    rows = [[name, *(f"{f['shift_in_sd'][a]['+3 sigma']:+.2f}" for a in attributes)] for name, f in facts.items()]
-    lines = [*printing.table(["SD at +3 sigma", *attributes], rows), f"written    {args.out}"]
+    rows = [[name, *(f"{f['shift_in_sd'][a]['+3 sigma']:+.2f}" for a in SHOWN)] for name, f in facts.items()]
+    written = f"written    {args.out}" + (f" and {args.cards}" if args.cards else "")
+    lines = [*printing.table(["SD at +3 sigma", *SHOWN], rows), written]
     printing.announce(args, facts, lines)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import latentedit as le
 from latentedit.cli import arguments, printing, scored_faces
 from latentedit.errors import InputError
 from latentedit.ranges import format_ranges, parse_layers, parse_seeds
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EXAMPLES = """\
   latentedit discover --scorer omi:happy --name joy                   faces of seeds 0-1999, logistic regression
@@ -17,6 +20,7 @@ EXAMPLES = """\
   latentedit discover --scores ratings.csv --name mine                columns seed and score
   latentedit discover --latents ws.npz --scores ratings.csv --labels quantile:.1 --name mine
   latentedit discover --method learned --seeds 0-255 --scorer omi --name memorable
+  latentedit discover --method gradient --seeds 0-255 --keep happy age gender attractive --name only_memorable
   latentedit discover --method channels --scorer omi:gender           ranks channels, to use as --direction 3_20
   latentedit discover --unsupervised sefa --layers 4-7 --num 10       comp0 to comp9
   latentedit discover --table --seeds 0-3999 --trunc .5               accuracy by space, threshold and rendering
@@ -41,6 +45,13 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument("--name", help="what to call it in your own library; unsupervised: comp, before 0, 1, ...")
     parser.add_argument("--num", type=arguments.parse_count, default=10, help="how many components (default 10)")
     parser.add_argument("--steps", type=arguments.parse_count, default=300, help="of --method learned (default 300)")
+    parser.add_argument(
+        "--keep",
+        nargs="+",
+        default=[],
+        metavar="ATTRIBUTE",
+        help="what --method gradient shall leave, such as happy age",
+    )
     parser.add_argument("--space", choices=["z", "w", "w+", "s"], default="w", help="default: w; w+ mixes styles")
     parser.add_argument("--layers", default="all", metavar="L", help="all, coarse, middle, fine or such as 4-7")
     parser.add_argument("--labels", metavar="RULE", help="which scores are high: mean, median or quantile:.1")
@@ -153,6 +164,8 @@ def _find(args: argparse.Namespace, checkpoint: le.Checkpoint) -> le.Direction:
         raise InputError(f"--method {args.method} follows a scorer: leave out --scores, --labels and --rendering")
     if args.method == "gradient" and (args.space, args.layers) != ("w", "all"):
         raise InputError("--method gradient moves all layers of W: leave out --space and --layers, or take learned")
+    if args.keep and args.method != "gradient":
+        raise InputError(f"--keep and --method {args.method}: ratings are kept by --method gradient")
     if args.method in BY_SCORES:
         latents, scores, origin = scored_faces.open_scored(args, checkpoint, args.space)
         return le.discover(
@@ -170,11 +183,22 @@ def _find(args: argparse.Namespace, checkpoint: le.Checkpoint) -> le.Direction:
     faces, scorer = scored_faces.open_faces(args, checkpoint), le.load_scorer(args.scorer)
     rest: dict[str, Any] = {"provenance": faces.origin, "class_index": args.class_index, "quiet": args.quiet}
     if args.method == "gradient":
-        return le.discover_by_gradient(checkpoint.generator, faces.ws, scorer, args.name, **rest)
+        return _follow_gradient(args, checkpoint, faces.ws, scorer, rest)
     schedule = le.Schedule(num_steps=args.steps)
     return le.learn_direction(
         checkpoint.generator, faces.ws, scorer, args.name, (), args.space, layers, schedule, **rest
     )
+
+
+def _follow_gradient(
+    args: argparse.Namespace, checkpoint: le.Checkpoint, ws: Tensor, scorer: le.Scorer, rest: dict[str, Any]
+) -> le.Direction:
+    """Average the gradient; where ratings are kept, step in the metric that docs/proof.md found the best."""
+    from latentedit.direction import find_roots
+
+    keep = arguments.open_attributes(args.keep)
+    metric = find_roots(le.measure_covariance(checkpoint.generator, args.class_index))[1] if keep else None
+    return le.discover_by_gradient(checkpoint.generator, ws, scorer, args.name, **rest, keep=keep, metric=metric)
 
 
 def _choose_layers(args: argparse.Namespace, checkpoint: le.Checkpoint) -> tuple[int, ...] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ EXAMPLES = """\
   latentedit evaluate w_sq cond_traits                     256 fresh faces, judged by patches, omi beside it
   latentedit evaluate smile --target happy --level 1.5 --show age gender attractive
   latentedit evaluate w_sq cond_smile cond_traits --judges patches --seeds 5000000-5000063
+  latentedit evaluate w_sq --keep happy age --seeds 5000000-5000015 --steps 5
+  latentedit evaluate w_sq --by-layer --seeds 5000000-5000031    which layers carry it
 """
 SEEDS, POPULATION = "3000000-3000255", "3100000-3101023"
 SHOWN = ("happy", "age", "gender", "attractive")
@@ -45,6 +48,12 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument("--reach", type=positive, default=4.0, help="sigmas to try either way (default 4)")
     parser.add_argument("--steps", type=int, default=9, help="how many alphas, an odd number (default 9)")
     parser.add_argument("--show", nargs="+", default=list(SHOWN), metavar="ATTRIBUTE", help="whose changes to print")
+    parser.add_argument(
+        "--keep", nargs="+", default=[], metavar="ATTRIBUTE", help="measure each on a path that holds these ratings too"
+    )
+    parser.add_argument(
+        "--by-layer", action="store_true", help="measure the layers of one direction at 3 sigmas instead"
+    )
     seeds = arguments.as_argument(parse_seeds)
     parser.add_argument("--seeds", type=seeds, default=SEEDS, metavar="S", help=f"fresh faces (default {SEEDS})")
     parser.add_argument(
@@ -58,13 +67,65 @@ def add_parser(commands: arguments.Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Load, measure, write and print."""
+    """Choose what to measure."""
+    if args.by_layer:
+        compare_layers(args)
+    else:
+        compare_directions(args)
+
+
+def compare_layers(args: argparse.Namespace) -> None:
+    """Measure which layers carry a direction, write and print."""
+    from latentedit.evaluation.layers import list_rows
+    from latentedit.evaluation.pictures import draw_layers
+    from latentedit.evaluation.tables import write_layers
+
+    if len(args.directions) > 1 or args.keep:
+        raise InputError("--by-layer measures one direction as it is: name one, and leave --keep out")
+    judge, checkpoint = le.load_assessor(args.judges[0]), arguments.open_network(args)
+    direction = le.load_direction(args.directions[0], checkpoint.generator, args.any_generator, args.space)
+    effects = le.analyse_layers(
+        checkpoint.generator,
+        direction,
+        judge,
+        args.target,
+        seeds=args.seeds,
+        truncation_psi=args.trunc,
+        population=args.population,
+        class_index=args.class_index,
+        quiet=args.quiet,
+    )
+    header, rows = list_rows(effects)
+    facts = {
+        "network": printing.describe_network(args.network, checkpoint),
+        "direction": printing.describe_direction(direction),
+        "flags": arguments.describe_flags(args),
+        "layers": [dict(zip(header, row, strict=True)) for row in rows],
+    }
+    with recorded(args.outdir) as folder:
+        write_layers(folder / "layers.csv", effects)
+        title = f"change of {args.target}, SD, by {judge.name}"
+        missing = _draw(lambda: draw_layers(effects, title).savefig(folder / "layers.png"))
+        write_run(folder, **facts)
+    shown = [[*row[:3], row[5], row[8]] for row in rows]
+    lines = [
+        printing.network_line(args.network, checkpoint),
+        _faces_line(args),
+        *printing.table(["part", "layer", f"{args.target}, SD", "1 - MS-SSIM", "SD at equal distance"], shown),
+        *missing,
+        f"written    {args.outdir / 'layers.csv'} and the files beside it",
+    ]
+    printing.announce(args, facts, lines)
+
+
+def compare_directions(args: argparse.Namespace) -> None:
+    """Measure report cards, write and print."""
     from latentedit.evaluation.tables import as_facts, compare_cards
 
     alphas = _choose_alphas(args.reach, args.steps)
     judges = [le.load_assessor(name) for name in args.judges]
     checkpoint = arguments.open_network(args)
-    edits = [le.load_direction(name, checkpoint.generator, args.any_generator, args.space) for name in args.directions]
+    edits = _open_edits(args, checkpoint)
     cards = le.evaluate(
         checkpoint.generator,
         edits,
@@ -93,6 +154,17 @@ def run(args: argparse.Namespace) -> None:
     printing.announce(args, facts, lines)
 
 
+def _open_edits(args: argparse.Namespace, checkpoint: le.Checkpoint) -> list[le.Direction | le.Holding]:
+    """Load the directions, and with --keep the paths along them that hold ratings."""
+    found = [le.load_direction(name, checkpoint.generator, args.any_generator, args.space) for name in args.directions]
+    scorers = arguments.open_attributes(args.keep)
+    if not scorers:
+        return [*found]
+    covariance = le.measure_covariance(checkpoint.generator, args.class_index)
+    measured = [one if one.sigma else le.calibrate(one, checkpoint.generator, args.class_index) for one in found]
+    return [*found, *(le.Holding(checkpoint.generator, one, scorers, covariance) for one in measured)]
+
+
 def _choose_alphas(reach: float, steps: int) -> list[float]:
     """Space alphas evenly about 0."""
     if not 3 <= steps <= 101 or steps % 2 == 0:
@@ -118,10 +190,15 @@ def _write_files(folder: Path, cards: list[Card], shown: list[str], facts: dict[
     (folder / "cards.json").write_text(json.dumps(facts["cards"], indent=2) + "\n", encoding="utf-8")
     if any(math.isfinite(card.alpha.value) for card in cards):
         draw_rescoring(cards).save(folder / "rescoring.png")
-    missing = []
-    try:
-        draw_cards(cards, shown).savefig(folder / "curves.png")
-    except InputError as error:
-        missing.append(f"no plot    {error}")
+    missing = _draw(lambda: draw_cards(cards, shown).savefig(folder / "curves.png"))
     write_run(folder, **{key: value for key, value in facts.items() if key != "cards"})
     return missing
+
+
+def _draw(plot: Callable[[], None]) -> list[str]:
+    """Draw a plot, or return what there is to say where matplotlib is missing."""
+    try:
+        plot()
+    except InputError as error:
+        return [f"no plot    {error}"]
+    return []

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latentedit as le
+from latentedit.cli import arguments
 from latentedit.cli.arguments import as_argument, parse_number
 from latentedit.errors import InputError
 from latentedit.ranges import parse_seeds
-from latentedit.vocabulary import PRECISIONS
+from latentedit.vocabulary import PRECISIONS, Unit
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 DEFAULT_PSI = 0.7
+Mover = Callable[["Tensor", Sequence[float], Unit | None], "Tensor"]
+"""From latents [N, ...], alphas and their unit to ws or styles [N, num_alphas, ...]."""
 
 
 def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
@@ -76,6 +80,20 @@ def _psi(args: argparse.Namespace) -> float:
     return DEFAULT_PSI if args.trunc is None else args.trunc
 
 
+def open_mover(
+    args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction, layers: tuple[int, ...]
+) -> Mover:
+    """Make what moves faces to every alpha, straight or on a path that holds what --keep names."""
+    scorers = arguments.open_attributes(args.keep)
+    if not scorers:
+        return lambda latents, alphas, unit: map_faces(
+            args, checkpoint, direction, le.sweep(latents, direction, alphas, layers, unit).latents
+        )
+    covariance = le.measure_covariance(checkpoint.generator, args.class_index)
+    path = le.Holding(checkpoint.generator, direction, scorers, covariance)
+    return lambda latents, alphas, unit: path.sweep(latents, alphas, layers, unit, args.quiet).ws
+
+
 def map_faces(args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction, latents: Tensor) -> Tensor:
     """Map and truncate what is still z, [..., z_dim] -> ws [..., num_ws, w_dim]; leave ws and styles alone."""
     if direction.space != "z":
@@ -84,11 +102,11 @@ def map_faces(args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le
 
 
 def render_faces(
-    args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction, latents: Tensor
+    args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction, latents: Tensor, quiet: bool = False
 ) -> Tensor:
     """Render ws or styles: -> [..., 3, H, W]."""
     draw = le.render_styles if direction.space == "s" else le.render
-    return draw(checkpoint.generator, latents, args.noise_mode, quiet=args.quiet, precision=args.precision)
+    return draw(checkpoint.generator, latents, args.noise_mode, quiet=quiet or args.quiet, precision=args.precision)
 
 
 def save_faces(path: Path, checkpoint: le.Checkpoint, direction: le.Direction, latents: Tensor) -> None:

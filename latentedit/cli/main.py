@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from latentedit.cli import (
+    align,
     apply,
     bench,
     condition,
@@ -25,7 +26,9 @@ from latentedit.cli import (
     evaluate,
     evaluate_predictor,
     inspect,
+    invert,
     models,
+    sample,
     score,
     sweep,
     train,
@@ -36,6 +39,9 @@ from latentedit.errors import InputError, Notice, one_line
 COMMANDS = (
     apply,
     sweep,
+    sample,
+    align,
+    invert,
     discover,
     condition,
     evaluate,
@@ -53,6 +59,7 @@ COMMANDS = (
 EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
+  latentedit sample --num 100000 --out pop                latents and scores, gone on with after a kill
   latentedit discover --scorer omi:happy --name joy       a direction of your own
   latentedit condition w_sq --without smile --name cond_smile
   latentedit evaluate w_sq cond_smile                     what each does, and what else at equal effect

@@ -66,6 +66,11 @@ def alpha_line(direction: le.Direction, alphas: Mapping[Unit, float], layers: st
     return f"direction  {direction.name}, alpha {conversion}, {where}"
 
 
+def keep_lines(names: Sequence[str]) -> list[str]:
+    """Say which ratings a path holds."""
+    return [f"held       {', '.join(names)}, face by face"] if names else []
+
+
 def format_score(score: float, scale: tuple[float, float]) -> str:
     """Write a score with one decimal of a percent of its scale: 48.8 of 0 to 100, 0.488 of 0 to 1."""
     return f"{score:.{1 if scale[1] - scale[0] > 10 else 3}f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,12 @@ DEFAULT_SEEDS, DEFAULT_PSI = "0-1999", 0.7
 
 @dataclass(frozen=True)
 class Faces:
-    """ws [N, num_ws, w_dim] of faces, their z [N, z_dim] where seeds made them, and where they come from."""
+    """ws [N, num_ws, w_dim] of faces, where they come from, and what else is known of them."""
 
     ws: Tensor
-    z: Tensor | None
+    z: Tensor | None  # [N, z_dim], where seeds made them
     origin: dict[str, Any]
+    scores: Tensor | None = None  # [N], those that lie beside the latents
 
 
 def add_faces(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +39,11 @@ def add_faces(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--scores", type=Path, metavar="CSV", help="your own: columns score, and seed or latent")
     parser.add_argument(
-        "--latents", type=Path, metavar="FILE", help="faces from a file, not seeds; an .npz may hold scores too"
+        "--latents",
+        type=Path,
+        metavar="FILE",
+        help="faces from a file, not seeds; an .npz may hold scores too, and so "
+        "may a folder of `latentedit sample`, of which --scorer names the column",
     )
     parser.add_argument(
         "--seeds", type=arguments.as_argument(parse_seeds), metavar="S", help=f"faces (default {DEFAULT_SEEDS})"
@@ -81,26 +86,57 @@ def _load_faces(args: argparse.Namespace, checkpoint: le.Checkpoint, ratings: Ra
     for flag in ("seeds", "trunc", "class_index"):
         if getattr(args, flag) is not None:
             raise InputError(f"--{flag.split('_')[0]} and --latents: latents are taken as they are, give one of them")
-    ws = le.load_latents(args.latents, checkpoint.generator)
+    faces = _load_population(args, checkpoint) if args.latents.is_dir() else _load_file(args, checkpoint)
     if ratings is not None and ratings.seeds is not None:
         raise InputError(f"--scores {args.scores} says seeds, and --latents gives others: name the column latent")
     if ratings is not None and ratings.latents is not None:
-        if max(ratings.latents) >= len(ws):
-            raise InputError(f"--scores {args.scores}: latent {max(ratings.latents)} of {len(ws)}, 0-{len(ws) - 1}")
-        ws = ws[list(ratings.latents)]
-    return Faces(ws, None, {"latents": str(args.latents)})
+        last, rows = len(faces.ws) - 1, list(ratings.latents)
+        if max(rows) > last:
+            raise InputError(f"--scores {args.scores}: latent {max(rows)} of {last + 1}, 0-{last}")
+        return replace(faces, ws=faces.ws[rows], z=None if faces.z is None else faces.z[rows])
+    return faces
+
+
+def _load_file(args: argparse.Namespace, checkpoint: le.Checkpoint) -> Faces:
+    """Load a file of latents, and the scores that may lie beside them."""
+    from latentedit.discovery.ratings import read_scores
+
+    ws = le.load_latents(args.latents, checkpoint.generator)
+    return Faces(ws, None, {"latents": str(args.latents)}, read_scores(args.latents))
+
+
+def _load_population(args: argparse.Namespace, checkpoint: le.Checkpoint) -> Faces:
+    """Load what `latentedit sample` wrote, with the column of its scores that --scorer names."""
+    population = le.load_population(args.latents)
+    manifest, config = population.manifest, checkpoint.config
+    if manifest.generator != checkpoint.fingerprint:
+        raise InputError(
+            f"--latents {args.latents}: made by another generator ({manifest.generator[:12]}, "
+            f"this is {checkpoint.fingerprint[:12]}): name that one as --network"
+        )
+    w = population.w[:].to(checkpoint.generator.mapping.w_avg.device)
+    ws = w if w.ndim == 3 else w[:, None].expand(-1, config.num_ws, -1)
+    origin: dict[str, Any] = {
+        "latents": str(args.latents),
+        "seeds": manifest.seeds,
+        "truncation_psi": manifest.truncation_psi,
+    }
+    scores = None
+    if population.attributes and args.scores is None:
+        origin["scorer"] = args.scorer if args.scorer in population.attributes else le.load_scorer(args.scorer).name
+        scores = population.read_scores(origin["scorer"])
+    return Faces(ws, le.sample_z(population.seeds.tolist(), config.z_dim), origin, scores)
 
 
 def open_scored(
     args: argparse.Namespace, checkpoint: le.Checkpoint, space: Space
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Make what a direction is found on: -> latents of the space [N, ...], scores [N], and where they come from."""
-    from latentedit.discovery.ratings import read_ratings, read_scores
+    from latentedit.discovery.ratings import read_ratings
 
     ratings = None if args.scores is None else read_ratings(args.scores)
     faces = open_faces(args, checkpoint, ratings)
-    scores = read_scores(args.latents) if ratings is None and args.latents is not None else None
-    own = scores if ratings is None else ratings.scores
+    own = faces.scores if ratings is None else ratings.scores
     ws = _bring_to_space(args, faces, own, space)
     latents = _choose_latents(args, checkpoint, faces, ws, space)
     if own is None:
@@ -121,7 +157,8 @@ def _bring_to_space(args: argparse.Namespace, faces: Faces, own: Tensor | None, 
     if space != "w+" or faces.z is None:
         return faces.ws
     if own is not None:
-        raise InputError(f"--space w+ --scores {args.scores}: the rows of a seed's ws are equal, give --latents in W+")
+        file = args.scores or args.latents
+        raise InputError(f"--space w+, scores of {file}: the rows of a seed's ws are equal, give --latents in W+")
     return le.mix_styles(faces.ws)
 
 

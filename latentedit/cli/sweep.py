@@ -47,8 +47,7 @@ def run(args: argparse.Namespace) -> None:
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
     latents, names = faces.open_faces(args, checkpoint, direction)
-    swept = le.sweep(latents, direction, alphas, layers, args.unit)
-    moved = faces.map_faces(args, checkpoint, direction, swept.latents)
+    moved = faces.open_mover(args, checkpoint, direction, layers)(latents, alphas, args.unit)
     labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
     with recorded(args.outdir, args.latents) as folder:
         images = faces.render_faces(args, checkpoint, direction, moved)  # [N, A, 3, H, W]
@@ -63,7 +62,9 @@ def run(args: argparse.Namespace) -> None:
             "faces": names,
             "scores": None if scores is None else scores.tolist(),
         }
-        title = f"{direction.name}, alpha in {swept.unit}" + (f", scored by {scorer.name}" if scorer else "")
+        title = f"{direction.name}, alpha in {args.unit or direction.unit}" + (
+            f", scored by {scorer.name}" if scorer else ""
+        )
         cells = [] if scorer is None or scores is None else _format_scores(scorer, scores)
         le.image_grid(images, cells or None, labels, names, title).save(folder / "sweep.png")
         if scores is not None:
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> None:
         printing.network_line(args.network, checkpoint),
         *printing.preview_lines(args.precision),
         *_edges(direction, alphas, args.unit, format_ranges(layers)),
+        *printing.keep_lines(args.keep),
         *_score_table(names, labels, cells),
         f"written    {args.outdir / 'sweep.png'}" + (", scores.csv" if scores is not None else "") + " and run.json",
     ]

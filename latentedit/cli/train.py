@@ -16,19 +16,19 @@ EXAMPLES = """\
   latentedit train generator --data faces/ --outdir runs/128 --resolution 128 --grow-from runs/faces/state.pt
   latentedit train assessor --data omi/ --out omi.safetensors
   latentedit train assessor --data omi/ --name patches --out patches.safetensors --plot reliability.png
+  latentedit train encoder --data faces/ omi/images/ --network runs/faces/generator.safetensors --steps 4000
   latentedit train measure --data faces/ omi/images/ --network runs/faces/generator.safetensors --samples 10000
 """
 
 
 def add_parser(commands: arguments.Commands) -> None:
     """Add the command and its own commands to the parser."""
-    parser = arguments.add_command(
-        commands, "train", train_generator_command, "train what ships and predictors", EXAMPLES
-    )
-    actions = parser.add_subparsers(dest="action", metavar="generator | assessor | measure | predictor", required=True)
+    parser = arguments.add_command(commands, "train", train_generator_command, "train networks", EXAMPLES)
+    actions = parser.add_subparsers(dest="action", metavar="NETWORK", required=True)
     _add_generator(actions)
     _add_assessor(actions)
     _add_measure(actions)
+    _add_encoder(actions)
     train_predictor.add_parser(actions)
 
 
@@ -188,3 +188,31 @@ def train_measure_command(args: argparse.Namespace) -> None:
     checkpoint = arguments.open_network(args)
     measures = measure_generator(args.data, checkpoint, args.outdir, measuring, args.samples, args.trunc, args.quiet)
     printing.announce(args, measures, [*format_measures(measures).splitlines(), f"written    {args.outdir}"])
+
+
+def _add_encoder(actions: arguments.Commands) -> None:
+    parser = arguments.add_command(
+        actions, "encoder", train_encoder_command, "train an encoder for `invert`: an image to W+ in one pass", EXAMPLES
+    )
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="folders of aligned faces")
+    parser.add_argument(
+        "--steps", type=arguments.parse_count, default=2000, metavar="N", help="of as many photographs (default 2000)"
+    )
+    parser.add_argument("--batch", type=arguments.parse_count, default=8, help="rendered faces a step (default 8)")
+    parser.add_argument("--lr", type=arguments.parse_positive, default=0.001, help="learning rate (default 0.001)")
+    parser.add_argument("--seed", type=arguments.parse_seed, default=0, help="default 0")
+    arguments.add_network(parser)
+    arguments.add_output(parser, outdir="runs/encoder")
+
+
+def train_encoder_command(args: argparse.Namespace) -> None:
+    """Train, and write the encoder with a sheet of samples."""
+    from latentedit.training.encoder import EncoderSettings, train_encoder
+
+    checkpoint = arguments.open_network(args)
+    settings = EncoderSettings(args.steps, args.batch, args.lr, seed=args.seed)
+    losses = train_encoder(checkpoint.generator, args.data, args.outdir, settings, args.quiet)
+    path = args.outdir / "encoder.safetensors"
+    facts = {"file": str(path), "base": checkpoint.fingerprint, "losses": losses}
+    figures = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
+    printing.announce(args, facts, [f"losses     {figures}", f"written    {path}; samples beside it"])

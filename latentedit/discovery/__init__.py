@@ -10,6 +10,7 @@ from latentedit.discovery.finding import METHODS as METHODS
 from latentedit.discovery.finding import calibrate as calibrate
 from latentedit.discovery.finding import discover as discover
 from latentedit.discovery.finding import discover_by_gradient as discover_by_gradient
+from latentedit.discovery.finding import measure_covariance as measure_covariance
 from latentedit.discovery.learning import Schedule as Schedule
 from latentedit.discovery.learning import hold_scores as hold_scores
 from latentedit.discovery.learning import keep_identity as keep_identity

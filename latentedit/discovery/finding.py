@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from latentedit.checkpoints import fingerprint
 from latentedit.direction import Direction, Space
 from latentedit.discovery.coordinates import Coordinates, choose_coordinates
 from latentedit.discovery.examples import Examples, Hyperplane, Method
-from latentedit.discovery.gradient import average_gradient
+from latentedit.discovery.gradient import average_gradients, steer
 from latentedit.discovery.labels import label_scores
 from latentedit.discovery.logistic import fit_logistic
 from latentedit.discovery.mean_difference import fit_mean_difference
@@ -80,13 +80,13 @@ def gather(coordinates: Coordinates, latents: Tensor, scores: Tensor, rule: str)
             f"latents {list(latents.shape)} and scores {list(scores.shape)}: "
             f"give one score for each face, and at least {FEWEST} faces"
         )
-    if not torch.isfinite(scores).all() or not torch.isfinite(latents).all():
+    rows = coordinates.flatten(latents)
+    if not torch.isfinite(scores).all() or not torch.isfinite(rows).all():
         raise InputError("a score or a latent is not finite: leave those faces out")
     if scores.min() == scores.max():
         raise InputError(f"all {len(scores)} scores are {float(scores[0]):g}: no direction can be found from them")
     values = scores.cpu().double().numpy()
-    rows = coordinates.flatten(latents).cpu().numpy()
-    return Examples(rows, values, label_scores(values, rule), coordinates.copies)
+    return Examples(rows.cpu().numpy(), values, label_scores(values, rule), coordinates.copies)
 
 
 def fit_held_out(examples: Examples, method: Method, rule: str, seed: int = 42) -> tuple[Hyperplane, dict[str, Any]]:
@@ -128,13 +128,23 @@ def discover_by_gradient(
     provenance: Mapping[str, Any] | None = None,
     class_index: int | None = None,
     quiet: bool = True,
+    keep: Sequence[Scorer] = (),
+    metric: Tensor | None = None,
 ) -> Direction:
     """Find the direction in W along which a differentiable scorer rises fastest: ws [N, num_ws, w_dim] -> Direction.
 
-    It is the gradient averaged over the faces ws; a few hundred of them do. sigma as in `discover`.
+    It is the gradient averaged over the faces ws; a few hundred of them do. The scores `keep` do not
+    change along it to first order, in the mean over these faces. `metric` [w_dim, w_dim] says what
+    counts as fast: by default all ways are alike; a root or all of W's covariance
+    (`measure_covariance`) leads where the population varies. sigma as in `discover`.
     """
-    normal = average_gradient(generator, scorer, ws, quiet=quiet)
-    figures = {"method": "gradient", "num_faces": len(ws), "scorer": scorer.name}
+    gradients = average_gradients(generator, [scorer, *keep], ws, quiet=quiet)
+    normal = gradients[0]
+    if keep or metric is not None:
+        normal = steer(normal, gradients[1:], torch.eye(len(normal)).double() if metric is None else metric)
+    figures: dict[str, Any] = {"method": "gradient", "num_faces": len(ws), "scorer": scorer.name}
+    if keep:
+        figures["kept_scores"] = [other.name for other in keep]
     coordinates = choose_coordinates(generator.config, "w", None)
     found = assemble(generator, name, normal, coordinates, {**figures, **(provenance or {})})
     return calibrate(found, generator, class_index)
@@ -173,3 +183,9 @@ def sample_population(generator: Generator, space: Space, class_index: int | Non
         return sample_z(POPULATION_SEEDS, generator.config.z_dim)
     ws = sample(generator, POPULATION_SEEDS, class_index=class_index)
     return to_styles(generator, ws) if space == "s" else ws
+
+
+def measure_covariance(generator: Generator, class_index: int | None = None) -> Tensor:
+    """Measure how W's population varies: a generator -> covariance [w_dim, w_dim] in float64, of 4,096 faces."""
+    ws = sample_population(generator, "w", class_index)
+    return torch.cov(ws[:, 0].cpu().double().t())

@@ -18,7 +18,7 @@ from latentedit.files import read_small
 
 ASSETS = Path(__file__).parent.parent / "assets"
 SHIPPED = ASSETS / "zoo.json"
-Kind = Literal["generator", "direction", "predictor"]
+Kind = Literal["generator", "direction", "detector", "predictor"]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 SHA256 = re.compile(r"[0-9a-f]{64}")

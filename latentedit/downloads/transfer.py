@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests import Response, exceptions
 from tqdm import tqdm
-from urllib3.exceptions import HTTPError, InvalidHeader, ReadTimeoutError
+from urllib3.exceptions import DecodeError, HTTPError, InvalidHeader, ProtocolError, ReadTimeoutError
 from urllib3.util import Retry
 
 from latentedit.downloads.expectation import A_PAGE, Expected, sha256_of
@@ -37,6 +37,8 @@ class Patience:
     attempts: int = 6
     backoff: float = 1  # doubled at every further attempt
     longest: float = 120  # that a server may ask for
+    trial: float = 60  # over which the rate is taken
+    slowest: float = 1000  # bytes a second
 
 
 PATIENCE = Patience()
@@ -203,7 +205,7 @@ def _write(response: Response, partial: Partial, served: Version, offset: int, e
     received, total = offset, served.total or expected.size
     bar = tqdm(desc=expected.label, initial=offset, total=total, unit="B", unit_scale=True, disable=is_quiet() or None)
     with bar, partial.open(served, offset) as file:
-        for chunk in response.iter_content(CHUNK):
+        for chunk in _stream(response):
             received += len(chunk)
             if received > expected.most:
                 break
@@ -216,9 +218,24 @@ def _write(response: Response, partial: Partial, served: Version, offset: int, e
         raise MirrorError(f"broke off after {received:,} of {served.total:,} bytes", again=True)
 
 
+def _stream(response: Response) -> Iterator[bytes]:
+    """Yield the body as it comes in; leave a server that drips."""
+    start, received = time.monotonic(), 0
+    while chunk := response.raw.read1(CHUNK, decode_content=True):
+        yield chunk
+        received += len(chunk)
+        seconds = time.monotonic() - start
+        if seconds >= PATIENCE.trial:
+            if received < PATIENCE.slowest * seconds:
+                raise MirrorError(f"sends {received / seconds:,.0f} bytes a second, which takes for ever", again=True)
+            start, received = time.monotonic(), 0
+
+
 def _explain(error: Exception) -> MirrorError:
     """Say in a few words what requests, or urllib3 beneath it, says in many."""
-    stalled = isinstance(error, exceptions.Timeout) or (error.args and isinstance(error.args[0], ReadTimeoutError))
+    stalled = isinstance(error, exceptions.Timeout | ReadTimeoutError) or (
+        error.args and isinstance(error.args[0], ReadTimeoutError)
+    )
     if stalled:
         return MirrorError(f"silent for {PATIENCE.read:g} s", again=True)
     match error:
@@ -228,6 +245,6 @@ def _explain(error: Exception) -> MirrorError:
             return MirrorError("the proxy gives no connection", again=True)
         case exceptions.ConnectionError():
             return MirrorError("no connection", again=True)
-        case exceptions.ChunkedEncodingError() | exceptions.ContentDecodingError():
+        case ProtocolError() | DecodeError():
             return MirrorError("the connection broke off", again=True)
     return MirrorError(f"no address that can be fetched ({type(error).__name__})")

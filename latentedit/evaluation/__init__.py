@@ -7,6 +7,8 @@ from latentedit.evaluation.effects import Effect as Effect
 from latentedit.evaluation.effects import measure_effects as measure_effects
 from latentedit.evaluation.effects import rate_population as rate_population
 from latentedit.evaluation.effects import summarise_effect as summarise_effect
+from latentedit.evaluation.layers import LayerEffect as LayerEffect
+from latentedit.evaluation.layers import analyse_layers as analyse_layers
 from latentedit.evaluation.measurement import Judge as Judge
 from latentedit.evaluation.proof import evaluate as evaluate
 from latentedit.evaluation.similarity import cosine_of as cosine_of

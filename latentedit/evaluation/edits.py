@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from latentedit.direction import Direction
 from latentedit.discovery import calibrate
-from latentedit.editing import sweep
+from latentedit.editing import Sweep, sweep
 from latentedit.latents import sample_z, to_styles, to_ws
 from latentedit.networks import Generator
 from latentedit.rendering import render, render_styles
+from latentedit.vocabulary import Unit
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,53 @@ class AlongDirection:
         return sweep(latents, self.direction, alphas, self.layers, "sigma").latents
 
 
-def as_edit(generator: Generator, edit: Edit | Direction, class_index: int | None = None) -> Edit:
-    """Take a direction as the straight edit along it, its sigma measured if nobody did."""
-    if not isinstance(edit, Direction):
-        return edit
-    direction = edit if edit.sigma else calibrate(edit, generator, class_index)
-    return AlongDirection(generator, direction)
+@runtime_checkable
+class Path(Protocol):
+    """Anything that moves ws by a way of its own, after a direction."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables."""
+
+    @property
+    def direction(self) -> Direction:
+        """The direction that it follows."""
+
+    def sweep(
+        self, ws: Tensor, alphas: Sequence[float], layers: Sequence[int] | None = None, unit: Unit | None = None
+    ) -> Sweep:
+        """Move every face to every alpha: [N, num_ws, w_dim] -> Sweep."""
+
+
+@dataclass(frozen=True, eq=False)
+class AlongPath:
+    """The edit along a path, such as `Holding`, alpha in sigmas of the direction that it follows."""
+
+    generator: Generator
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The path's."""
+        return self.path.name
+
+    @property
+    def direction(self) -> Direction:
+        """The direction that the path follows."""
+        return self.path.direction
+
+    def __call__(self, faces: Faces, alphas: Sequence[float]) -> Tensor:
+        """Show faces at every alpha: -> [N, num_alphas, 3, H, W] in [-1, 1]."""
+        return render(self.generator, self.path.sweep(faces.ws, alphas, unit="sigma").ws)
+
+
+def as_edit(generator: Generator, edit: Edit | Path | Direction, class_index: int | None = None) -> Edit:
+    """Take a direction, or a path, as the edit along it."""
+    if isinstance(edit, Direction):
+        return go_along(generator, edit, class_index)
+    return AlongPath(generator, edit) if isinstance(edit, Path) else edit
+
+
+def go_along(generator: Generator, direction: Direction, class_index: int | None = None) -> AlongDirection:
+    """Take a direction as the edit along it, its sigma measured if nobody did."""
+    return AlongDirection(generator, direction if direction.sigma else calibrate(direction, generator, class_index))

@@ -12,6 +12,7 @@ from PIL import Image
 
 from latentedit.errors import InputError
 from latentedit.evaluation.card import Card
+from latentedit.evaluation.layers import LayerEffect
 from latentedit.evaluation.tables import SHOWN, rescoring_matrix
 from latentedit.rendering import heat_map
 from latentedit.statistics import Estimate
@@ -79,3 +80,29 @@ def draw_rescoring(cards: Sequence[Card]) -> Image.Image:
     verdict = cards[0].verdict
     title = f"Change in SD by {verdict.judge}, where {verdict.target} has changed by {cards[0].level:g} SD"
     return heat_map(torch.from_numpy(changes.T), attributes, edits, title)
+
+
+def draw_layers(effects: Sequence[LayerEffect], title: str) -> Figure:
+    """Draw what each part of an edit does over the layers, at equal length and at equal distance, side by side."""
+    figure = make_figure(10, 4)
+    axes = figure.subplots(1, 2, sharey=True)
+    for one, name, label in zip(
+        axes, ("change", "change_at_distance"), ("at equal length ||dw||", "at equal 1 - MS-SSIM"), strict=True
+    ):
+        kinds = dict.fromkeys(effect.kind for effect in effects)
+        parts = {kind: [effect for effect in effects if effect.kind == kind] for kind in kinds}
+        draw_curves(
+            one,
+            [
+                (
+                    f"{kind} the layer" if kind != "only" else "the layer only",
+                    [e.layer for e in found],
+                    [getattr(e, name) for e in found],
+                )
+                for kind, found in parts.items()
+            ],
+        )
+        one.set_xlabel("layer")
+        one.set_title(label, fontsize=10)
+    axes[0].set_ylabel(title)
+    return figure

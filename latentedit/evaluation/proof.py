@@ -11,7 +11,7 @@ from latentedit.direction import Direction
 from latentedit.errors import InputError
 from latentedit.evaluation.card import Card, Verdict
 from latentedit.evaluation.curves import Changes, describe_course, find_matching_alphas, match_target
-from latentedit.evaluation.edits import Edit, as_edit, draw_faces
+from latentedit.evaluation.edits import Edit, Path, as_edit, draw_faces
 from latentedit.evaluation.measurement import Judge, Look, Yardstick, find_target, look_at, rate_edit
 from latentedit.evaluation.similarity import Similarity, ms_ssim
 from latentedit.networks import Generator
@@ -27,7 +27,7 @@ SIMILARITIES: dict[str, Similarity] = {"ms_ssim": ms_ssim}
 
 def evaluate(
     generator: Generator,
-    edits: Sequence[Direction | Edit],
+    edits: Sequence[Direction | Edit | Path],
     judges: Sequence[Judge],
     target: str = "memorable",
     seeds: Sequence[int] = FRESH_SEEDS,
@@ -82,7 +82,7 @@ def _check_request(seeds: Sequence[int], population: Sequence[int], level: float
         raise InputError(f"alphas {list(alphas)}: give at least three that rise, 0 among them and not the last")
 
 
-def _check_fresh(edit: Direction | Edit, seeds: Sequence[int]) -> None:
+def _check_fresh(edit: Direction | Edit | Path, seeds: Sequence[int]) -> None:
     """Raise InputError if a direction was found on some of the faces that shall judge it."""
     direction = edit if isinstance(edit, Direction) else getattr(edit, "direction", None)
     for found_on in _seeds_of(direction.provenance) if direction is not None else ():

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from latentedit.evaluation.card import Card
+from latentedit.evaluation.layers import LayerEffect, list_rows
 from latentedit.statistics import Estimate
 
 SHOWN = ("happy", "age", "gender", "attractive")  # what an edit of memorability shall leave alone
@@ -30,7 +31,7 @@ def list_measures(card: Card, shown: Sequence[str] = SHOWN) -> list[tuple[str, E
         ("saturation", course.saturation),
         (f"alpha at {card.level:g} SD", card.alpha),
         *((f"{name}, SD", change) for name, change in changes.items()),
-        *((f"|{name}| per face, SD", verdict.sizes[name]) for name in changes),
+        *((f"size of {name} per face, SD", verdict.sizes[name]) for name in changes),
         ("mean dependency", verdict.match.mean_dependency),
         ("max dependency", verdict.match.max_dependency),
         *gaps,
@@ -88,6 +89,12 @@ def _rescoring_rows(cards: Sequence[Card]) -> Iterator[tuple[str, ...]]:
         for verdict in card.verdicts:
             for name, change in verdict.changes.items():
                 yield card.edit, verdict.judge, name, *_numbers(change), _numbers(verdict.sizes[name])[0]
+
+
+def write_layers(path: Path, effects: Sequence[LayerEffect]) -> None:
+    """Write layers.csv: what each part of an edit does, with intervals."""
+    header, rows = list_rows(effects)
+    _write(path, tuple(header), [tuple(row) for row in rows])
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from latentedit.networks.config import GeneratorConfig
 from latentedit.networks.layers import FullyConnectedLayer
+from latentedit.networks.snapshot import Snapshot, list_tensors
 from latentedit.networks.stylegan2 import SynthesisBlock, SynthesisLayer, SynthesisNetwork
 from latentedit.networks.synthesis import NoiseMode, split_styles
 from stylegan_ops import build
@@ -152,25 +153,7 @@ def _split(styles: Tensor, config: GeneratorConfig) -> dict[str, Tensor]:
     return {name: style[0] for name, style in split_styles(styles[None], config).items()}
 
 
-@dataclass
-class _Snapshot:
-    """The weights that a FrozenSynthesis was made from: the tensors themselves, and what tells their changes."""
-
-    tensors: list[Tensor]
-
-    def __post_init__(self) -> None:
-        self.state = self._read()
-
-    def _read(self) -> list[tuple[int, int]]:
-        return [(tensor.data_ptr(), tensor._version) for tensor in self.tensors]
-
-    def matches(self, network: nn.Module) -> bool:
-        now = _list_tensors(network)
-        same = len(now) == len(self.tensors) and all(a is b for a, b in zip(now, self.tensors, strict=True))
-        return same and self.state == self._read()
-
-
-_frozen: WeakKeyDictionary[SynthesisNetwork, dict[torch.dtype, tuple[_Snapshot, FrozenSynthesis]]] = WeakKeyDictionary()
+_frozen: WeakKeyDictionary[SynthesisNetwork, dict[torch.dtype, tuple[Snapshot, FrozenSynthesis]]] = WeakKeyDictionary()
 _frozen_lock = threading.Lock()
 
 
@@ -192,15 +175,11 @@ def freeze(network: nn.Module, dtype: torch.dtype = torch.float32) -> FrozenSynt
             known.pop(dtype, None)  # before another takes as much memory
             with torch.no_grad():
                 frozen = FrozenSynthesis(network, dtype, ops)
-            known[dtype] = (_Snapshot(_list_tensors(network)), frozen)
+            known[dtype] = (Snapshot(network), frozen)
         return known[dtype][1]
 
 
 def _can_freeze(network: SynthesisNetwork) -> bool:
-    tensors = _list_tensors(network)
+    tensors = list_tensors(network)
     fits = all(t.device.type == "cpu" and t.dtype == torch.float32 and not t.is_inference() for t in tensors)
     return fits and not network.training and len(network.config.resample_filter) == TAPS
-
-
-def _list_tensors(network: nn.Module) -> list[Tensor]:
-    return [*network.parameters(), *network.buffers()]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from latentedit.errors import InputError
@@ -15,6 +16,7 @@ COVERAGE = 0.9  # share of faces whose rating lies in the interval around their 
 MATCHED = "matched"  # what follows the attribute in the name of a scorer that spreads as the ratings do
 
 
+@runtime_checkable
 class Assessor(Protocol):
     """Anything that rates several attributes of a face at once; the tensors serve matched scores and intervals only."""
 
@@ -62,7 +64,11 @@ class AttributeScorer:
         return self.assessor.attributes.index(self.attribute)
 
     def __call__(self, images: Tensor) -> Tensor:
-        scores = self.assessor(images)[..., self._index]
+        return self.read(self.assessor(images))
+
+    def read(self, ratings: Tensor) -> Tensor:
+        """Pick the score from all that the assessor rates: [..., len(attributes)] -> [...]."""
+        scores = ratings[..., self._index]
         if not self.matched:
             return scores
         mean, stretch = self._spread()
@@ -83,6 +89,17 @@ class AttributeScorer:
     def _spread(self) -> tuple[float, float]:
         """Return the mean rating, and how many times as widely ratings vary as scores."""
         return float(self.assessor.rated_mean[self._index]), float(self.assessor.stretch[self._index])
+
+
+def score_together(scorers: Sequence[Callable[[Tensor], Tensor]], images: Tensor) -> Tensor:
+    """Score images by several scorers, asking an assessor that several look at only once: [N, 3, H, W] -> [N, K]."""
+    assessors = {id(scorer.assessor): scorer.assessor for scorer in scorers if isinstance(scorer, AttributeScorer)}
+    ratings = {key: assessor(images) for key, assessor in assessors.items()}
+    scores = [
+        scorer.read(ratings[id(scorer.assessor)]) if isinstance(scorer, AttributeScorer) else scorer(images)
+        for scorer in scorers
+    ]
+    return torch.stack(scores, dim=-1)
 
 
 def suggest(word: str, known: Sequence[str]) -> str:

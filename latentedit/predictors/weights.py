@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from latentedit.arrays import load_content, to_tensor
@@ -54,10 +53,8 @@ def fill(network: nn.Module, found: dict[str, Tensor], may_lack: Callable[[str],
         raise InputError(f"{wrong[0]} has shape {shapes}: give the file of this network")
     if missing := [name for name in known.keys() - found.keys() if not may_lack(name)]:
         raise InputError(f"{min(missing)} is missing: the file is of another network or cut short")
-    is_empty = next(network.parameters()).is_meta
-    counters = {name: torch.zeros((), dtype=torch.long) for name in network.state_dict() if name.endswith(COUNTER)}
-    network.load_state_dict(found | counters, strict=False, assign=is_empty)
+    network.load_state_dict(found, strict=False, assign=next(network.parameters()).is_meta)
 
 
 def _plain(name: str, value: object) -> Tensor:
-    return require_plain(f"{name:.80}", value if isinstance(value, Tensor) else to_tensor(value))
+    return require_plain(f"{name:.80}", value if isinstance(value, Tensor) else to_tensor(value)).float()

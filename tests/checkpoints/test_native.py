@@ -15,7 +15,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from latentedit.checkpoints import fingerprint, load_generator_file, load_record, save_generator, save_record
+from latentedit.checkpoints import fingerprint, identity, load_generator_file, load_record, save_generator, save_record
 from latentedit.errors import InputError
 from latentedit.networks import AnyConfig, Generator, GeneratorConfig, StyleGAN3Config
 
@@ -180,6 +180,20 @@ def test_fingerprint_counts_what_is_learned(tiny_generator: Generator) -> None:
     for name, tensor in tiny_generator.named_parameters():
         assert fingerprint({**state, name: tensor + 1}) != fingerprint(tiny_generator)
         assert fingerprint({**state, name: tensor[None]}) != fingerprint(tiny_generator)
+
+
+def test_a_generator_is_hashed_once_and_again_after_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = Generator(CONFIGS[0])
+    first, hashes, plain = fingerprint(generator), [], identity._hash
+    monkeypatch.setattr(identity, "_hash", lambda state: hashes.append(1) or plain(state))
+    assert fingerprint(generator) == first
+    assert not hashes
+    with torch.no_grad():
+        generator.mapping.fc0.bias += 1
+    second = fingerprint(generator)
+    assert first != second == fingerprint(generator.state_dict())
+    generator.mapping.fc0.bias = torch.nn.Parameter(generator.mapping.fc0.bias.detach() + 1)
+    assert fingerprint(generator) == fingerprint(generator.state_dict()) != second
 
 
 def test_fingerprint_of_a_stylegan3() -> None:

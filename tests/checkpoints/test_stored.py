@@ -86,9 +86,9 @@ def test_only_the_generator_is_read(suffix: str, tmp_path: Path, monkeypatch: py
     (write_pickle if suffix == ".pkl" else write_archive)(tmp_path / f"g{suffix}", content)
     lengths, read = [], WeightFile.read
 
-    def count(file: WeightFile, start: int, length: int) -> torch.Tensor:
+    def count(file: WeightFile, start: int, length: int, buffer: torch.Tensor | None = None) -> torch.Tensor:
         lengths.append(length)
-        return read(file, start, length)
+        return read(file, start, length, buffer)
 
     monkeypatch.setattr(WeightFile, "read", count)
     load_generator_file(tmp_path / f"g{suffix}")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from nvidia_pickle import Reduced
 from tensorflow_pickle import Network, make_network, write_pickle, write_tensorflow
 
-from latentedit.checkpoints import load_generator_file
+from latentedit.checkpoints import load_generator_file, tf_legacy
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig
 
@@ -190,3 +190,10 @@ def test_config_is_what_the_tensors_say(tmp_path: Path, generator: Generator) ->
     network.state["static_kwargs"].clear()
     found = load_generator_file(write_pickle(tmp_path / "network.pkl", network)).config
     assert found == replace(generator.config, w_avg_beta=0.995)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 37, 5), (1, 2, 16, 3), (5, 5, 3, 40), (3, 3, 0, 2)])
+def test_kernels_are_turned_strip_by_strip(shape: tuple[int, ...]) -> None:
+    kernel = torch.randn(shape)
+    assert torch.equal(tf_legacy._order_axes(kernel), kernel.permute(3, 2, 0, 1))
+    assert torch.equal(tf_legacy._flip(kernel), kernel.flip(0, 1).permute(3, 2, 0, 1))

@@ -132,3 +132,69 @@ def test_bf16_is_called_what_it_is(run, network, tmp_path, command, monkeypatch)
     assert asked == ["fp32", "bf16"]
     assert "preview    rendered in bf16: repeat in fp32 what you report" in done.out
     assert json.loads((tmp_path / "out" / "run.json").read_text())["flags"]["precision"] == "bf16"
+
+
+@pytest.mark.parametrize("command", [["apply", "--alpha", 2], ["sweep", "--start", -1, "--end", 1, "--steps", 3]])
+def test_kept_attributes_stay_put(run, network, tmp_path, command, monkeypatch):
+    monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(200))
+    words = [command[0], "--seeds", 1, "--network", network, "--direction", "up", *command[1:], "--scorer", "omi:happy"]
+    changes = []
+    for kept in ([], ["--keep", "happy", "omi:age"]):
+        result = run(*words, *kept, "--outdir", tmp_path / str(len(kept)), "--json", "--quiet")
+        assert result.code == 0, result.err
+        facts = result.facts
+        scores = facts.get("scores") or [[face["score_before"], face["score_after"]] for face in facts["faces"]]
+        changes.append(abs(scores[0][-1] - scores[0][0]))
+    assert changes[1] < 0.3 * changes[0]  # what a random network's kinks leave
+
+
+def test_what_is_held_is_said(run, network, tmp_path, monkeypatch):
+    monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(200))
+    words = ["--network", network, "--direction", "up", "--keep", "happy", "--scorer", "none", "--outdir", tmp_path]
+    assert "held       happy, face by face" in run("apply", "--alpha", 0.5, *words).out
+
+
+def test_an_attribute_that_nobody_rates_cannot_be_kept(run, network, tmp_path):
+    result = run(
+        "apply", "--network", network, "--direction", "up", "--alpha", 1, "--keep", "smile", "--outdir", tmp_path / "o"
+    )
+    assert result.code == 2
+    assert "omi does not rate 'smile'" in result.err
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_wanted_score_is_reached_or_said_to_be_out_of_reach(run, network, tmp_path):
+    words = ["apply", "--network", network, "--direction", "up", "--scorer", "omi:happy", "--seeds", "1-2", "--json"]
+    plain = run(*words, "--alpha", 2, "--outdir", tmp_path / "plain", "--quiet").facts
+    wanted = (plain["faces"][0]["score_before"] + plain["faces"][0]["score_after"]) / 2
+    facts = run(*words, "--to", wanted, "--within", 2, "--outdir", tmp_path / "to", "--quiet").facts
+    assert facts["goals"][0]["is_reached"]
+    assert facts["faces"][0]["score_after"] == pytest.approx(wanted, abs=0.5)
+    assert len(set(facts["alphas"])) == 2
+    by = ("--alpha", wanted - plain["faces"][0]["score_before"], "--unit", "score", "--within", 2)
+    assert run(*words, *by, "--outdir", tmp_path / "by", "--quiet").facts["alphas"][0] == facts["alphas"][0]
+    missed = run(*words, "--to", 1000, "--within", 1, "--outdir", tmp_path / "far", "--quiet").facts
+    assert [goal["stopped_by"] for goal in missed["goals"]] == ["bound"] * 2
+    tight = run(
+        *words, "--alpha", 20, "--unit", "score", "--budget", "happy=.001", "--outdir", tmp_path / "b", "--quiet"
+    ).facts
+    assert [goal["stopped_by"] for goal in tight["goals"]] == ["omi:happy"] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--alpha", 1, "--to", 3], "not allowed with argument"),
+        (["--alpha", 1, "--budget", "age=.2"], "--budget is for a wanted score"),
+        (["--to", 1, "--budget", "age"], "give attributes and standard deviations"),
+        (["--to", 1, "--budget", "age=-1"], "not above zero"),
+        (["--to", 1, "--unit", "raw"], "leave --unit out"),
+        (["--to", 1, "--scorer", "none"], "needs a scorer"),
+    ],
+)
+def test_a_wanted_score_that_makes_no_sense_is_refused(run, network, tmp_path, words, message):
+    result = run("apply", "--network", network, "--direction", "up", *words, "--outdir", tmp_path / "o")
+    assert result.code == 2
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert not (tmp_path / "o").exists()

@@ -2,7 +2,11 @@ import csv
 import json
 
 import pytest
+import torch
 from PIL import Image
+
+from latentedit.direction import Direction
+from latentedit.library import save_direction
 
 FACES = ("--seeds", "100-107", "--population", "200-215", "--steps", 3, "--reach", 1, "--target", "happy")
 
@@ -32,11 +36,11 @@ def test_cards_are_printed_and_written(run, network, tmp_path):
         assert picture.width > 1000
 
 
-def test_json_holds_the_cards(run, network, tmp_path):
-    result = run(
-        "evaluate", "up", "--network", network, "--judges", "patches", *FACES, "--outdir", tmp_path, "--json", "--quiet"
-    )
-    assert result.facts["cards"][0]["edit"] == "up"
+def test_json_holds_the_cards_of_directions_and_of_paths_that_hold_ratings(run, network, tmp_path, monkeypatch):
+    monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(200))
+    words = ["evaluate", "up", "--network", network, "--judges", "patches", *FACES, "--keep", "patches:age"]
+    result = run(*words, "--outdir", tmp_path, "--json", "--quiet")
+    assert [card["edit"] for card in result.facts["cards"]] == ["up", "up holding age"]
 
 
 @pytest.mark.parametrize(
@@ -55,3 +59,27 @@ def test_a_mistake_is_one_line_and_writes_nothing(run, network, tmp_path, words,
     assert message in result.err
     assert result.err.count("\n") == 1
     assert not out.exists()
+
+
+def test_layers_are_printed_drawn_and_written(run, network, tmp_path):
+    two_layers = Direction("pair", torch.eye(2, 16), (1, 4), sigma=1.0)
+    save_direction(two_layers, tmp_path / "pair.safetensors")
+    words = [
+        "evaluate",
+        tmp_path / "pair.safetensors",
+        "--by-layer",
+        "--network",
+        network,
+        "--judges",
+        "patches",
+        *FACES,
+    ]
+    result = run(*words, "--outdir", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "SD at equal distance" in result.out
+    rows = list(csv.DictReader((tmp_path / "out" / "layers.csv").read_text().splitlines()))
+    assert [row["part"] for row in rows[:4]] == ["only", "without", "up to", "from"]
+    assert len(rows) == 4 * 2
+    assert (tmp_path / "out" / "layers.png").exists()
+    two = run("evaluate", "side", *words[1:], "--outdir", tmp_path / "two")
+    assert (two.code, "--by-layer measures one direction" in two.err) == (2, True)

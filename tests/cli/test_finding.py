@@ -85,6 +85,19 @@ def test_a_direction_through_the_scorer(run, network, method):
     assert "deep" in run("directions", "list", "--network", network).out
 
 
+def test_a_gradient_leaves_the_ratings_that_it_shall_keep(run, network, monkeypatch):
+    monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(200))
+    common = ("discover", "--network", network, "--seeds", "0-19", "--trunc", 1, "--scorer", "omi:happy", "--quiet")
+    for name in ("joy", "age"):
+        scorer = "omi:happy" if name == "joy" else "omi:age"
+        assert run(*common, "--scorer", scorer, "--method", "gradient", "--name", name).code == 0
+    kept = run(*common, "--method", "gradient", "--name", "calm_joy", "--keep", "age", "--json")
+    cosines = run("directions", "compare", "calm_joy", "age", "joy", "--network", network, "--json").facts["cosines"]
+    assert kept.code == 0, kept.err
+    assert abs(cosines[0][1]) < 1e-4  # the gradient of a rating in float32, once alone and once beside another
+    assert cosines[0][2] > 0.1
+
+
 def test_axes_are_kept_by_number(run, network, monkeypatch):
     few = (10, None, None, range(99), True)
     monkeypatch.setattr("latentedit.discovery.components.find_components.__defaults__", few)
@@ -120,6 +133,7 @@ def test_the_papers_table(run, network):
         (("--name", "x", "--space", "z", "--layers", "2"), "z has no layers"),
         (("--name", "x", "--method", "learned", "--labels", "mean"), "leave out --scores, --labels"),
         (("--name", "x", "--method", "gradient", "--space", "z"), "moves all layers of W"),
+        (("--name", "x", "--method", "ridge", "--keep", "age"), "ratings are kept by --method gradient"),
         (("--unsupervised", "pca", "--space", "s"), "lie in W"),
         (("--name", "x", "--scores", "missing.csv"), "missing.csv: No such file"),
     ],

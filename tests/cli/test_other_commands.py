@@ -8,6 +8,7 @@ from PIL import Image
 import latentedit as le
 from latentedit.addresses import load_direction
 from latentedit.direction import Direction, cosine
+from latentedit.discovery import measure_covariance
 from latentedit.library import read_direction, save_direction
 from latentedit.predictors.resnet import ResNet
 
@@ -24,6 +25,18 @@ def test_condition_stores_an_orthogonal_direction_under_its_name(run, network, s
         "apply", "--network", network, "--direction", "only_up", "--alpha", 1, "--outdir", network.parent / "o"
     )
     assert applied.code == 0
+
+
+def test_condition_in_the_metric_of_the_covariance(run, network, scorable_generator, monkeypatch):
+    monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(200))
+    words = ("condition", "up", "--without", "side", "--network", network, "--json")
+    plain = run(*words, "--name", "plain").facts
+    other = run(*words, "--name", "other", "--metric", "covariance").facts
+    assert (plain["provenance"]["metric"], other["provenance"]["metric"]) == ("euclidean", "covariance")
+    assert other["cosines_after"]["side"] == pytest.approx(0, abs=1e-9)
+    one, side = (load_direction(name, scorable_generator) for name in ("other", "side"))
+    assert abs(cosine(one, side)) > 1e-3
+    assert cosine(one, side, measure_covariance(scorable_generator)) == pytest.approx(0, abs=1e-9)
 
 
 def test_condition_writes_the_file_that_is_named(run, network, tmp_path):
@@ -149,7 +162,7 @@ def test_a_small_generator_grows_and_is_measured(run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", ["apply", "sweep", "condition", "score", "inspect", "convert", "directions", "models", "train"]
+    "command", ["apply", "sweep", "sample", "condition", "score", "inspect", "convert", "directions", "models", "train"]
 )
 def test_help_opens_with_examples_that_parse(run, command):
     from latentedit.cli.main import build_parser

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from latentedit.checkpoints import fingerprint
 from latentedit.discovery import METHODS, discover, discover_by_gradient
 from latentedit.discovery.examples import Examples
-from latentedit.discovery.gradient import average_gradient
+from latentedit.discovery.gradient import average_gradients, steer
 from latentedit.discovery.labels import label_scores
 from latentedit.discovery.logistic import fit_logistic
 from latentedit.errors import InputError
@@ -72,7 +72,7 @@ def test_the_average_gradient_is_that_of_the_score(tiny_generator, linear_world)
             return images[..., 0, :8, :].mean(dim=[-2, -1]) - images[..., 1, 8:, :].mean(dim=[-2, -1])
 
     ws = linear_world.ws[:6]
-    gradient = average_gradient(tiny_generator, Contrast(), ws, chunk=4)
+    (gradient,) = average_gradients(tiny_generator, [Contrast()], ws, chunk=4)
     step = 1e-2 * torch.randn(16, generator=torch.Generator().manual_seed(0))
     ahead, behind = (Contrast()(tiny_generator.synthesis(ws + sign * step)).mean() for sign in (1, -1))
     assert float(gradient @ step.double()) == pytest.approx(
@@ -81,3 +81,36 @@ def test_the_average_gradient_is_that_of_the_score(tiny_generator, linear_world)
     direction = discover_by_gradient(tiny_generator, ws, Contrast(), "contrast")
     assert torch.nn.functional.cosine_similarity(direction.vector[3], gradient, dim=0) == pytest.approx(1)
     assert direction.provenance["scorer"] == "contrast"
+
+
+class Channel:
+    """Score the mean of one colour."""
+
+    range = (-1.0, 1.0)
+
+    def __init__(self, index):
+        self.index, self.name = index, f"channel{index}"
+
+    def __call__(self, images):
+        return images[..., self.index, :, :].mean(dim=[-2, -1])
+
+
+@pytest.mark.parametrize("has_metric", [False, True])
+def test_kept_scores_do_not_change_to_first_order(tiny_generator, linear_world, has_metric):
+    ws, scorers = linear_world.ws[:20], [Channel(i) for i in range(3)]
+    metric = (
+        torch.cov(linear_world.ws[:, 0].double().t()) @ torch.arange(1.0, 17).double().diag() if has_metric else None
+    )
+    metric = None if metric is None else metric @ metric.t()
+    found = discover_by_gradient(tiny_generator, ws, scorers[0], keep=scorers[1:], metric=metric)
+    slopes = average_gradients(tiny_generator, scorers, ws) @ found.vector[0]
+    assert slopes[0] > 1e-3
+    assert slopes[1:].abs().max() < 1e-9
+    assert found.provenance["kept_scores"] == ["channel1", "channel2"]
+
+
+def test_a_step_goes_farther_where_the_metric_is_larger():
+    gradient, metric = torch.ones(3).double(), torch.tensor([1.0, 4.0, 9.0]).double().diag()
+    assert steer(gradient, torch.zeros(0, 3).double(), metric).tolist() == [1, 4, 9]
+    kept = torch.tensor([[0.0, 0.0, 1.0]]).double()
+    assert steer(gradient, kept, metric).tolist() == pytest.approx([1, 4, 0])

@@ -1,5 +1,6 @@
 import hashlib
 import random
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -40,5 +41,5 @@ def naps(monkeypatch) -> list[float]:
     """Wait for a server 0.3 s at most; between attempts not at all, but write down how long it would have been."""
     naps: list[float] = []
     monkeypatch.setattr(transfer, "PATIENCE", transfer.Patience(connect=0.3, read=0.3, attempts=4))
-    monkeypatch.setattr(transfer, "time", SimpleNamespace(sleep=naps.append))
+    monkeypatch.setattr(transfer, "time", SimpleNamespace(sleep=naps.append, monotonic=time.monotonic))
     return naps

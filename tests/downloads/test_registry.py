@@ -35,8 +35,8 @@ def test_every_shipped_item_can_be_had_or_says_where(item):
     assert not any("drive.google" in url for url in item.mirrors)
     assert item.about
     assert item.source
-    assert (item.resolution is None) == (item.kind == "direction")
-    assert item.file.endswith((".pkl", ".pt", ".pth", ".npy", ".safetensors", ".h5"))
+    assert (item.resolution is None) == (item.kind in ("direction", "detector"))
+    assert item.file.endswith((".pkl", ".pt", ".pth", ".npy", ".safetensors", ".h5", ".onnx"))
     assert item.file.endswith(".safetensors") == item.bundled
     assert item.sha256 is None or item.size
 
@@ -54,7 +54,7 @@ def test_the_checksums_are_those_that_are_known():
         "ffhq-1024": "a205a346e86a9ddaae702e118097d014b7b8bd719491396a162cca438f2f524c",
         "stylegan3-t-ffhq-1024": "efd9fa1f967a11b5390399a8ed512dc32e341c245fa2d4dafa6d94e96222085b",
     }
-    assert all(item.sha256 for item in list_items().values() if item.kind == "direction")
+    assert all(item.sha256 for item in list_items().values() if item.kind != "generator")
 
 
 def test_the_directions_are_those_of_the_reference_files(shared):

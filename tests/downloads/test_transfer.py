@@ -3,17 +3,19 @@
 import email.utils
 import gzip
 import hashlib
+import itertools
 import os
 import shutil
 import ssl
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import trustme
 from web_server import cut, serving, stall, status, whole
 
-from latentedit.downloads import Item, obtain, path_of, switches
+from latentedit.downloads import Item, obtain, path_of, switches, transfer
 from latentedit.errors import InputError
 
 DONE = ["tiny.pkl", "tiny.pkl.sha256.json"]
@@ -234,6 +236,24 @@ def test_a_server_that_falls_silent_is_left_and_asked_again(server, item, body):
     server.answers = [stall(body, 0, seconds=1)]
     shutil.rmtree(path_of(item).parent)
     assert "silent for 0.3 s" in refuse(item)
+
+
+def test_a_server_that_drips_is_left_and_asked_again(server, item, body, naps, monkeypatch):
+    def drip(handler):
+        handler.reply(200, body[:999], ETag='"1"', Content_Length=str(len(body)))
+        for _ in range(20):
+            time.sleep(0.02)
+            handler.wfile.write(b"x")
+
+    hours = itertools.count(step=3600)
+    clock = SimpleNamespace(sleep=naps.append, monotonic=lambda: next(hours))
+    monkeypatch.setattr(transfer, "time", clock)
+    server.answers = [drip]
+    assert "bytes a second, which takes for ever" in refuse(item)
+    assert len(server.requests) == 4
+    monkeypatch.setattr(clock, "monotonic", time.monotonic)
+    server.answers = [whole(body)]
+    assert obtain(item).read_bytes() == body
 
 
 def test_a_port_that_nobody_serves(item):

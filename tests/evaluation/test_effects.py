@@ -2,9 +2,11 @@ import json
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
-from latentedit.collection import CONDITIONED, FOUND, build_collection
+from latentedit.collection import CONDITIONED, FOUND, SHOWN, build_collection, write_cards
+from latentedit.collection.building import Unedited
 from latentedit.direction import Direction, cosine
 from latentedit.evaluation import measure_effects, rate_population, summarise_effect
 from latentedit.latents import sample
@@ -15,19 +17,20 @@ class Brightness:
     """Rate faces by the mean of each colour channel and of its rows, so that ratings differ."""
 
     name = "brightness"
-    attributes = tuple(dict.fromkeys(FOUND.values()))
+    attributes = SHOWN
     range = (-100.0, 100.0)
 
     def __call__(self, images: Tensor) -> Tensor:
         channels = images.mean(dim=[-2, -1])
         upper = images[..., :8, :].mean(dim=[-2, -1])
-        return 100 * torch.cat([channels, upper], dim=-1)
+        contrast = images.std(dim=[-3, -2, -1])[..., None]
+        return 100 * torch.cat([channels, upper, contrast], dim=-1)
 
 
 def test_ratings_are_the_same_in_any_chunk(tiny_generator):
     ws = sample(tiny_generator, range(6)).reshape(2, 3, 6, 16)
     whole = rate_population(tiny_generator, Brightness(), ws)
-    assert whole.shape == (2, 3, 6)
+    assert whole.shape == (2, 3, 7)
     assert torch.allclose(rate_population(tiny_generator, Brightness(), ws, chunk=1), whole, atol=1e-3)
 
 
@@ -47,8 +50,8 @@ def test_alpha_zero_moves_nothing(tiny_generator, tiny_direction):
 
 def test_a_collection_is_found_conditioned_measured_and_indexed(tiny_generator, tmp_path, monkeypatch):
     monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(100))
-    monkeypatch.setattr("latentedit.collection.HELD_OUT_SEEDS", range(100, 104))
-    monkeypatch.setattr("latentedit.collection.NUM_GRADIENTS", 20)
+    monkeypatch.setattr("latentedit.collection.building.HELD_OUT_SEEDS", range(100, 104))
+    monkeypatch.setattr("latentedit.collection.building.NUM_GRADIENTS", 20)
     collection = build_collection(tiny_generator, Brightness(), tmp_path, num_faces=300)
     assert collection.keys() == FOUND.keys() | CONDITIONED.keys()
     index = json.loads((tmp_path / "index.json").read_text())
@@ -57,13 +60,43 @@ def test_a_collection_is_found_conditioned_measured_and_indexed(tiny_generator, 
         stored = read_direction(tmp_path / f"{name}.safetensors")
         assert torch.equal(stored.vector, direction.vector)
         assert stored.generator == index["generator"]
-        assert stored.provenance["effects"]["shift_in_sd"].keys() == set(FOUND.values())
-    found = collection["w_sq"].provenance
+        assert stored.provenance["effects"]["shift_in_sd"].keys() == set(SHOWN)
+    found = collection["w_sq_logistic"].provenance
     assert (found["scorer"], found["seeds"], found["truncation_psi"]) == ("brightness:memorable", "0-299", 0.5)
-    assert collection["w_sq"].provenance["effects"]["shift_in_sd"]["memorable"]["+3 sigma"] > 0.5
+    assert collection["w_sq"].provenance["effects"]["shift_in_sd"]["memorable"]["+3 sigma"] > 0.3
     for name, (_, conditions) in CONDITIONED.items():
         for condition in conditions:
             assert abs(cosine(collection[name], collection[condition])) < 1e-6
+            assert abs(collection[name].provenance["cosines"][condition]) < 1e-3
+    assert collection["smile"].provenance["held_out"]["accuracy"] > 0.7
+    check_cards(tiny_generator, collection, tmp_path / "cards")
+
+
+def check_cards(generator, collection, folder):
+    """The page shows every direction, with its own figures and its strip."""
+    write_cards(generator, Brightness(), collection, folder)
+    page = (folder / "README.md").read_text()
+    for name, direction in collection.items():
+        assert f"## `{name}`" in page
+        assert f"sigma is {direction.sigma:.3f}" in page
+        with Image.open(folder / f"{name}.png") as strip:
+            assert strip.width == 1000
+    shift = collection["smile"].provenance["effects"]["shift_in_sd"]["happy"]
+    assert f"**{shift['-3 sigma']:+.2f} / {shift['+3 sigma']:+.2f}**" in page
+    assert "rated memorable of oval faces" in page
+    assert {path.name for path in folder.iterdir()} == {"README.md", "cosines.png"} | {f"{n}.png" for n in collection}
+
+
+def test_a_direction_tells_faces_apart_as_often_as_it_agrees():
+    w = torch.tensor([[-2.0, 0], [-1, 0], [1, 0], [2, 0]])
+    ratings = torch.tensor([[1.0, 1], [2, 4], [3, 2], [4, 3]])
+    unedited = Unedited(w, ratings, ("along", "across"))
+    direction = Direction("x", torch.tensor([[1.0, 0]]), (0,))
+    assert unedited.judge(direction, "along")["accuracy"] == 1
+    assert unedited.judge(direction, "across")["accuracy"] == 0.5
+    low, high = unedited.judge(direction, "across")["interval"]
+    assert low < 0.5 < high
+    assert unedited.sd()["along"] == pytest.approx(1.291, abs=1e-3)
 
 
 def test_effects_need_a_measured_sigma(tiny_generator, tiny_direction):

@@ -1,0 +1,169 @@
+"""Find, condition, measure and write the bundled directions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latentedit.checkpoints import fingerprint
+from latentedit.collection.recipes import (
+    CONDITIONED,
+    FOUND,
+    HELD_OUT_SEEDS,
+    SHOWN,
+    TRUNCATION_PSI,
+    attribute_of,
+    summarise,
+)
+from latentedit.direction import Direction, cosines
+from latentedit.discovery import calibrate, discover, discover_by_gradient
+from latentedit.evaluation import measure_effects, rate_population
+from latentedit.files import staged
+from latentedit.latents import sample
+from latentedit.library import SUFFIX, save_direction
+from latentedit.networks import Generator
+from latentedit.predictors import Assessor, AttributeScorer
+from latentedit.rendering import RENDERINGS
+from latentedit.scoring import score_faces
+from latentedit.statistics import wilson_interval
+
+NUM_GRADIENTS = 512
+NUM_UNEDITED = 1024
+
+
+def build_collection(
+    generator: Generator, assessor: Assessor, folder: Path, num_faces: int, quiet: bool = True
+) -> dict[str, Direction]:
+    """Find, condition, measure and write every direction of the collection; return them by name.
+
+    `num_faces` is how many faces a direction is fitted to, seeds from 0 on, where it is no gradient.
+    """
+    collection = {name: _find(generator, assessor, name, num_faces, quiet) for name in FOUND}
+    for name, (parent, conditions) in CONDITIONED.items():
+        others = [collection[condition] for condition in conditions]
+        collection[name] = calibrate(collection[parent].condition_on(others, name=name), generator)
+    measured = measure_collection(generator, assessor, collection)
+    write_collection(measured, folder, fingerprint(generator))
+    return measured
+
+
+def _find(generator: Generator, assessor: Assessor, name: str, num_faces: int, quiet: bool) -> Direction:
+    """Find one direction by its recipe."""
+    recipe = FOUND[name]
+    seeds = range(NUM_GRADIENTS if recipe.method == "gradient" else num_faces)
+    ws = sample(generator, seeds, recipe.truncation_psi)
+    scorer = RenderedScorer(AttributeScorer(assessor, recipe.attribute), recipe.rendering)
+    settings = {
+        "seeds": f"0-{seeds.stop - 1}",
+        "truncation_psi": recipe.truncation_psi,
+        "scorer": scorer.name,
+        "rendering": recipe.rendering,
+    }
+    if recipe.method == "gradient":
+        return discover_by_gradient(generator, ws, scorer, name, settings, quiet=quiet)
+    scores = score_faces(generator, scorer, ws, quiet=quiet)[:, 0]
+    return discover(generator, ws, scores, recipe.method, name, settings)
+
+
+class RenderedScorer:
+    """Score faces as they are shown, square or oval: [N, 3, H, W] in [-1, 1] -> [N]."""
+
+    def __init__(self, scorer: AttributeScorer, rendering: str) -> None:
+        self.scorer, self.rendering = scorer, RENDERINGS[rendering]
+        self.name, self.range = scorer.name, scorer.range
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.scorer(self.rendering(images))
+
+
+@dataclass(frozen=True)
+class Unedited:
+    """Faces that nobody edited and no direction was found on: w [N, w_dim] and ratings [N, K] of K attributes."""
+
+    w: Tensor
+    ratings: Tensor
+    attributes: tuple[str, ...]
+
+    def sd(self) -> dict[str, float]:
+        """How widely each attribute varies."""
+        return dict(zip(self.attributes, self.ratings.std(dim=0).tolist(), strict=True))
+
+    def judge(self, direction: Direction, attribute: str) -> dict[str, Any]:
+        """Say for how many faces the direction tells whether they are rated above the median, with the interval."""
+        along = self.w.double() @ direction.vector[0].double()
+        rating = self.ratings[:, self.attributes.index(attribute)].double()
+        right = int(((along > along.median()) == (rating > rating.median())).sum())
+        return {"faces": len(along), "accuracy": right / len(along), "interval": wilson_interval(right, len(along))}
+
+
+def rate_unedited(generator: Generator, assessor: Assessor, num_faces: int = NUM_UNEDITED) -> Unedited:
+    """Draw and rate the faces behind those of HELD_OUT_SEEDS."""
+    ws = sample(generator, range(HELD_OUT_SEEDS.stop, HELD_OUT_SEEDS.stop + num_faces), TRUNCATION_PSI)
+    return Unedited(ws[:, 0], rate_population(generator, assessor, ws), tuple(assessor.attributes))
+
+
+def population_sd(generator: Generator, assessor: Assessor, num_faces: int = NUM_UNEDITED) -> dict[str, float]:
+    """Measure how widely each attribute of the collection varies over faces that nobody edited."""
+    sd = rate_unedited(generator, assessor, num_faces).sd()
+    return {name: sd[name] for name in SHOWN}
+
+
+def measure_collection(
+    generator: Generator, assessor: Assessor, collection: Mapping[str, Direction]
+) -> dict[str, Direction]:
+    """Write into each direction's provenance what it does to held-out faces, and its cosines with the others."""
+    ws = sample(generator, HELD_OUT_SEEDS, TRUNCATION_PSI)
+    unedited = rate_unedited(generator, assessor)
+    between = _tabulate_cosines(collection)
+    return {
+        name: replace(
+            direction,
+            provenance={
+                **direction.provenance,
+                "effects": _measure(generator, assessor, direction, ws, unedited),
+                "held_out": unedited.judge(direction, attribute_of(name)),
+                "cosines": between[name],
+            },
+        )
+        for name, direction in collection.items()
+    }
+
+
+def _measure(
+    generator: Generator, assessor: Assessor, direction: Direction, ws: Tensor, unedited: Unedited
+) -> dict[str, Any]:
+    """Measure the effects of one direction on faces ws [N, num_ws, w_dim]."""
+    effects = measure_effects(generator, assessor, direction, ws, unedited.sd())
+    return {
+        "seeds": f"{HELD_OUT_SEEDS.start}-{HELD_OUT_SEEDS.stop - 1}",
+        "truncation_psi": TRUNCATION_PSI,
+        "shift_in_sd": {
+            name: {"-3 sigma": round(effect.shifts[0], 3), "+3 sigma": round(effect.shifts[-1], 3)}
+            for name, effect in effects.items()
+        },
+        "spearman": {name: round(effect.spearman, 3) for name, effect in effects.items()},
+    }
+
+
+def _tabulate_cosines(collection: Mapping[str, Direction]) -> dict[str, dict[str, float]]:
+    """Compute the cosine of every direction with every other."""
+    table = torch.as_tensor(cosines(list(collection.values()))).tolist()
+    return {
+        name: {other: round(value, 4) for other, value in zip(collection, row, strict=True) if other != name}
+        for name, row in zip(collection, table, strict=True)
+    }
+
+
+def write_collection(collection: Mapping[str, Direction], folder: Path, generator: str) -> None:
+    """Write the directions' files and the index that says whose they are."""
+    index = {"generator": generator, "directions": {name: summarise(name) for name in collection}}
+    with staged(folder) as stage:
+        for name, direction in collection.items():
+            save_direction(direction, stage / f"{name}{SUFFIX}")
+        (stage / "index.json").write_text(json.dumps(index, indent=2) + "\n")

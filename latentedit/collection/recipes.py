@@ -1,0 +1,60 @@
+"""Which directions ship, and how each is come by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PAPER_PSI = 0.5  # the memorability paper's direction: logistic regression on faces near the mean
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The rating that a direction follows, by its average gradient or fitted to faces at a truncation."""
+
+    attribute: str
+    method: str = "gradient"  # or one of latentedit.discovery's
+    truncation_psi: float = 1.0
+    rendering: str = "square"  # of the faces that are rated
+
+    @property
+    def summary(self) -> str:
+        """What it follows, in a few words."""
+        return f"rated {self.attribute}" + ("" if self.rendering == "square" else f" of {self.rendering} faces")
+
+
+FOUND = {
+    "w_sq": Recipe("memorable"),
+    "w_ov": Recipe("memorable", rendering="oval"),
+    "w_sq_logistic": Recipe("memorable", "logistic", PAPER_PSI),
+    "smile": Recipe("happy"),
+    "age": Recipe("age"),
+    "gender": Recipe("gender"),
+    "typical": Recipe("typical", "pls"),
+    "attractive": Recipe("attractive"),
+    "trustworthy": Recipe("trustworthy"),
+}
+CONDITIONED = {  # direction: its parent and what it is projected off
+    "cond_smile": ("w_sq", ("smile",)),
+    "cond_age": ("w_sq", ("age",)),
+    "cond_smile_age": ("w_sq", ("smile", "age")),
+    "cond_gender": ("w_sq", ("gender",)),
+    "cond_typical": ("w_sq", ("typical",)),
+    "cond_attractive": ("w_sq", ("attractive",)),
+    "cond_traits": ("w_sq", ("smile", "age", "gender", "attractive")),
+}
+SHOWN = tuple(dict.fromkeys(recipe.attribute for recipe in FOUND.values()))  # attributes, in tables
+HELD_OUT_SEEDS = range(2_000_000, 2_000_064)  # faces that no direction was found on
+TRUNCATION_PSI = 0.7  # of the faces that effects are measured on, as the commands render them
+
+
+def summarise(name: str) -> str:
+    """Say in a few words what a direction follows."""
+    if name in FOUND:
+        return FOUND[name].summary
+    parent, conditions = CONDITIONED[name]
+    return f"{parent} without {', '.join(conditions)}"
+
+
+def attribute_of(name: str) -> str:
+    """Name the rating that a direction is about."""
+    return FOUND[name if name in FOUND else CONDITIONED[name][0]].attribute

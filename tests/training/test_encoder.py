@@ -1,0 +1,128 @@
+"""An encoder learns what a generator's faces were made of, is kept with its generator's fingerprint, and checked."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import latentedit as le
+from latentedit.checkpoints.records import load_record, save_record
+from latentedit.errors import InputError
+from latentedit.inversion import encoding
+from latentedit.inversion.encoding import load_encoder, save_encoder
+from latentedit.networks.encoder import EncoderConfig, EncoderNetwork
+from latentedit.training.encoder import EncoderSettings, train_encoder
+
+QUICK = EncoderSettings(num_steps=25, batch=4, learning_rate=0.004, channel_max=16)
+
+
+@pytest.fixture(scope="module")
+def data(tiny_generator, tmp_path_factory) -> Path:
+    """Pictures of the generator's own faces."""
+    folder = tmp_path_factory.mktemp("faces")
+    for i, image in enumerate(le.render(tiny_generator, le.sample(tiny_generator, range(50, 58), 0.7))):
+        le.to_pil(image).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_generator, data, tmp_path_factory) -> tuple[Path, dict[str, float]]:
+    outdir = tmp_path_factory.mktemp("runs") / "encoder"
+    return outdir / "encoder.safetensors", train_encoder(tiny_generator, [data], outdir, QUICK, quiet=True)
+
+
+def test_it_knows_faces_that_it_never_saw_better_than_the_mean_face_does(tiny_generator, trained):
+    ws = le.sample(tiny_generator, range(9000, 9032))
+    images = le.render(tiny_generator, ws)
+    encoded = load_encoder(trained[0], tiny_generator)(images)
+    assert encoded.shape == (32, 6, 16)
+    mean = tiny_generator.mapping(torch.randn(2000, 12)).mean(dim=0).expand_as(ws)
+    errors = [(tiny_generator.synthesis(w) - images).square().mean() for w in (encoded, mean)]
+    assert errors[0] < 0.75 * errors[1]
+
+
+def test_a_sheet_of_samples_lies_beside_it(trained):
+    assert {path.name for path in trained[0].parent.iterdir()} == {"encoder.safetensors", "samples.png"}
+    assert trained[1].keys() == {"rendered", "photographs", "latents", "population"}
+
+
+def test_the_same_command_trains_the_same_encoder(tiny_generator, data, tmp_path):
+    settings = EncoderSettings(num_steps=2, batch=2, channel_max=16)
+    for name in ("a", "b"):
+        torch.rand(3)  # whatever was drawn before
+        train_encoder(tiny_generator, [data], tmp_path / name, settings, quiet=True)
+    states = [load_record(tmp_path / name / "encoder.safetensors")[0] for name in ("a", "b")]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_it_is_a_start_for_projection(tiny_generator, trained):
+    from latentedit.inversion.projection import ProjectionSettings, project
+
+    images = le.render(tiny_generator, le.sample(tiny_generator, [9001]))
+    start = load_encoder(trained[0], tiny_generator)(images)
+    found = project(tiny_generator, images, ProjectionSettings(num_steps=2), start)
+    assert torch.allclose(found.frames[0], start, atol=1e-4)
+
+
+def test_an_encoder_of_another_generator_is_refused(scorable_generator, trained):
+    with pytest.raises(InputError, match=r"encoder.safetensors: encodes for generator"):
+        load_encoder(trained[0], scorable_generator)
+
+
+def test_images_of_another_size_are_refused(tiny_generator, trained):
+    with pytest.raises(InputError, match="sees 16 px, these images have 8"):
+        load_encoder(trained[0], tiny_generator)(torch.zeros(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda tensors, header: header.update(kind="generator"), "holds no encoder"),
+        (lambda tensors, header: tensors.pop("mean"), "damaged"),
+        (lambda tensors, header: tensors.update(mean=torch.zeros(3)), "damaged"),
+        (lambda tensors, header: header["config"].update(num_ws=7), "damaged"),
+        (lambda tensors, header: header["config"].update(w_dim=10**9), "damaged"),
+        (lambda tensors, header: header["config"].update(img_resolution=17), "damaged"),
+        (lambda tensors, header: header["config"].update(code="x"), "damaged"),
+        (lambda tensors, header: header.pop("config"), "damaged"),
+    ],
+)
+def test_damaged_files_are_refused(tiny_generator, trained, tmp_path, spoil, words):
+    tensors, header = load_record(trained[0])
+    spoil(tensors, header)
+    save_record(tmp_path / "e.safetensors", tensors, header)
+    with pytest.raises(InputError, match=words) as caught:
+        load_encoder(tmp_path / "e.safetensors", tiny_generator)
+    assert "e.safetensors" in str(caught.value)
+
+
+def test_no_memory_is_taken_for_what_a_file_only_claims(tiny_generator, trained, tmp_path, monkeypatch):
+    tensors, header = load_record(trained[0])
+    header["config"].update(num_ws=64, w_dim=4096)
+    save_record(tmp_path / "e.safetensors", tensors, header)
+    places = []
+    monkeypatch.setattr(
+        encoding, "EncoderNetwork", lambda config: places.append(torch.empty(0).device.type) or EncoderNetwork(config)
+    )
+    with pytest.raises(InputError, match="damaged"):
+        load_encoder(tmp_path / "e.safetensors", tiny_generator)
+    assert places == ["meta"]
+
+
+def test_a_generator_of_classes_is_refused(data, tmp_path):
+    conditional = le.Generator(le.GeneratorConfig(8, (4, 4), z_dim=4, w_dim=4, c_dim=2, num_mapping_layers=1))
+    with pytest.raises(InputError, match="without classes"):
+        train_encoder(conditional, [data], tmp_path / "out", QUICK, quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_network_starts_at_what_its_file_says(tmp_path, tiny_generator):
+    encoder = EncoderNetwork(EncoderConfig(16, 6, 16, channel_base=64, channel_max=8))
+    nn.init.zeros_(encoder.out.weight)
+    encoder.mean.fill_(2.0)
+    assert torch.equal(encoder(torch.zeros(1, 3, 16, 16)), torch.full((1, 6, 16), 2.0))
+    save_encoder(tmp_path / "e.safetensors", encoder, le.fingerprint(tiny_generator), {})
+    assert torch.equal(
+        load_encoder(tmp_path / "e.safetensors", tiny_generator)(torch.zeros(1, 3, 16, 16)), torch.full((1, 6, 16), 2.0)
+    )
