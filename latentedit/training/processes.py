@@ -31,8 +31,10 @@ class Processes:
         return rows[self.rank :: self.count]
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """Let the gradients of all processes be averaged."""
-        return network if self.count == 1 else nn.parallel.DistributedDataParallel(network)
+        """Let the gradients of all processes be averaged; layers that take no part in a score have none."""
+        if self.count == 1:
+            return network
+        return nn.parallel.DistributedDataParallel(network, find_unused_parameters=True)
 
     def tell(self, find: Callable[[], T]) -> T:
         """Let the first process find something, and give it to all."""
