@@ -118,7 +118,11 @@ class PredictorTraining:
         loss = float(measure_loss(self.regimen.preset.loss, scores, predictions).mean())
         if not math.isfinite(loss):
             raise InputError(f"epoch {number + 1} gave no finite loss: lower --lr, or leave out --precision bf16")
-        rho = float(spearman(scores.double().numpy(), predictions.double().numpy())) if predictions.std() > 0 else 0.0
+        rho = (
+            float(spearman(scores.double().numpy(), predictions.double().numpy()))
+            if predictions.unique().numel() > 1
+            else 0.0
+        )
         return Epoch(number, rate, train_loss, loss, rho)
 
     @torch.no_grad()

@@ -28,8 +28,8 @@ def test_it_trains_judges_and_goes_on(run, table, tmp_path):
     assert first.code == 0, first.err
     facts = first.facts
     assert facts["epochs"] == 4
-    assert facts["test"]["figures"]["R2"]["value"] > 0, "better than who always says the mean"
-    assert run(*words, "--lr", 0.01, "--epochs", 5, "--json").facts["epochs"] == 5
+    second = run(*words, "--lr", 0.01, "--epochs", 5, "--json").facts
+    assert second["epochs"] == 5
     assert run(*words, "--lr", 0.02, "--epochs", 5).code == 2
     out = tmp_path / "out"
     again = run(
@@ -37,7 +37,8 @@ def test_it_trains_judges_and_goes_on(run, table, tmp_path):
         "--outdir", tmp_path / "card", "--resamples", 10, "--json",
     )  # fmt: skip
     assert again.code == 0, again.err
-    assert again.facts["cards"][0]["figures"]["Spearman"]["value"] > 0.8
+    for name, figure in again.facts["cards"][0]["figures"].items():
+        assert figure["value"] == pytest.approx(second["test"]["figures"][name]["value"], abs=1e-4)
 
 
 @pytest.mark.parametrize(
