@@ -54,6 +54,8 @@ from .library import list_directions as list_directions
 from .library import save_direction as save_direction
 from .networks import Generator as Generator
 from .networks import GeneratorConfig as GeneratorConfig
+from .pictures import image_grid as image_grid
+from .pictures import to_pil as to_pil
 from .population import Population as Population
 from .population import load_population as load_population
 from .population import sample_population as sample_population
@@ -64,11 +66,9 @@ from .ranges import parse_seeds as parse_seeds
 from .reach import Limit as Limit
 from .reach import Reach as Reach
 from .reach import reach_score as reach_score
-from .rendering import image_grid as image_grid
 from .rendering import oval as oval
 from .rendering import render as render
 from .rendering import render_styles as render_styles
-from .rendering import to_pil as to_pil
 from .scoring import Scorer as Scorer
 from .scoring import score as score
 from .scoring import score_faces as score_faces

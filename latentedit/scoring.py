@@ -29,6 +29,20 @@ class Scorer(Protocol):
         """Score images: [..., 3, H, W] in [-1, 1] -> [...]."""
 
 
+class RenderedScorer:
+    """Score faces as they are shown: the whole image (`square`), or the face in an ellipse on white (`oval`)."""
+
+    def __init__(self, scorer: Scorer, rendering: str) -> None:
+        if rendering not in RENDERINGS:
+            raise InputError(f"rendering {rendering!r} is not known: choose one of {', '.join(RENDERINGS)}")
+        self.scorer, self.rendering = scorer, RENDERINGS[rendering]
+        self.name, self.range = scorer.name, scorer.range
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Score images: [..., 3, H, W] in [-1, 1] -> [...]."""
+        return self.scorer(self.rendering(images))
+
+
 @torch.no_grad()
 def score(scorer: Scorer, images: Tensor, chunk: int = 32, quiet: bool = True) -> Tensor:
     """Score images without gradients: [..., 3, H, W] in [-1, 1] -> [...].
@@ -54,14 +68,12 @@ def score_faces(
 ) -> Tensor:
     """Render and score latents in bounded memory: ws [N, num_ws, w_dim] -> [N, len(renderings)].
 
-    The scorer sees the whole image (`square`), the face in an ellipse on white (`oval`), or each in turn.
+    `renderings` are those of RenderedScorer, each in turn.
     """
-    for name in renderings:
-        if name not in RENDERINGS:
-            raise InputError(f"rendering {name!r} is not known: choose one of {', '.join(RENDERINGS)}")
+    scorers = [RenderedScorer(scorer, name) for name in renderings]
     bar = tqdm(range(0, len(ws), chunk), desc=f"scoring {scorer.name}", unit="chunk", disable=quiet)
     rows = []
     for i in bar:
         images = render(generator, ws[i : i + chunk])
-        rows.append(torch.stack([scorer(RENDERINGS[name](images)) for name in renderings], dim=1))
+        rows.append(torch.stack([rendered(images) for rendered in scorers], dim=1))
     return torch.cat(rows)

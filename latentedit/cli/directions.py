@@ -212,7 +212,7 @@ def compare(args: argparse.Namespace) -> None:
     """Print and draw the cosines."""
     from latentedit.addresses import load_directions
     from latentedit.direction import check_same_generator, cosines
-    from latentedit.rendering import heat_map
+    from latentedit.pictures import heat_map
 
     checkpoint = _open_network(args, *args.directions)
     generator = checkpoint.generator if checkpoint else None

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from latentedit.checkpoints import fingerprint
@@ -29,8 +28,7 @@ from latentedit.latents import sample
 from latentedit.library import SUFFIX, save_direction
 from latentedit.networks import Generator
 from latentedit.predictors import Assessor, AttributeScorer
-from latentedit.rendering import RENDERINGS
-from latentedit.scoring import score_faces
+from latentedit.scoring import RenderedScorer, score_faces
 from latentedit.statistics import wilson_interval
 
 NUM_GRADIENTS = 512
@@ -69,17 +67,6 @@ def _find(generator: Generator, assessor: Assessor, name: str, num_faces: int, q
         return discover_by_gradient(generator, ws, scorer, name, settings, quiet=quiet)
     scores = score_faces(generator, scorer, ws, quiet=quiet)[:, 0]
     return discover(generator, ws, scores, recipe.method, name, settings)
-
-
-class RenderedScorer:
-    """Score faces as they are shown, square or oval: [N, 3, H, W] in [-1, 1] -> [N]."""
-
-    def __init__(self, scorer: AttributeScorer, rendering: str) -> None:
-        self.scorer, self.rendering = scorer, RENDERINGS[rendering]
-        self.name, self.range = scorer.name, scorer.range
-
-    def __call__(self, images: Tensor) -> Tensor:
-        return self.scorer(self.rendering(images))
 
 
 @dataclass(frozen=True)
@@ -153,7 +140,7 @@ def _measure(
 
 def _tabulate_cosines(collection: Mapping[str, Direction]) -> dict[str, dict[str, float]]:
     """Compute the cosine of every direction with every other."""
-    table = torch.as_tensor(cosines(list(collection.values()))).tolist()
+    table = cosines(list(collection.values())).tolist()
     return {
         name: {other: round(value, 4) for other, value in zip(collection, row, strict=True) if other != name}
         for name, row in zip(collection, table, strict=True)

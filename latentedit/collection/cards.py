@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,13 @@ from PIL import Image
 from latentedit.collection.recipes import CONDITIONED, FOUND, SHOWN, TRUNCATION_PSI, attribute_of, summarise
 from latentedit.direction import Direction, cosines
 from latentedit.editing import sweep
+from latentedit.evaluation.tables import format_markdown
 from latentedit.files import staged
 from latentedit.latents import sample
 from latentedit.networks import Generator
+from latentedit.pictures import heat_map, image_grid
 from latentedit.predictors import Assessor, AttributeScorer
-from latentedit.rendering import heat_map, image_grid, render
+from latentedit.rendering import render
 from latentedit.scoring import score
 
 SEEDS = (1, 3, 7, 20)  # of the strips' faces, those of `latentedit sweep`
@@ -58,8 +60,7 @@ def write_page(collection: Mapping[str, Direction]) -> str:
         "The judge is the assessor that the directions were found with. Ratings reflect their raters' stereotypes:",
         "they describe impressions, not people.",
         "",
-        *_table(["direction", *SHOWN, "Spearman"], [_effect_row(name, effects[name]) for name in collection]),
-        "",
+        format_markdown(["direction", *SHOWN, "Spearman"], [_effect_row(name, effects[name]) for name in collection]),
         '<img src="cosines.png" alt="Cosines of every direction with every other">',
     ]
     for name, direction in collection.items():
@@ -109,9 +110,3 @@ def _effect_row(name: str, effects: Mapping[str, Any]) -> list[str]:
         cell = f"{shift['-3 sigma']:+.2f} / {shift['+3 sigma']:+.2f}"
         cells.append(f"**{cell}**" if attribute == target else cell)
     return [f"`{name}`", *cells, f"{effects['spearman'][target]:.2f}"]
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lay out a table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]

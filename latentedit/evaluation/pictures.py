@@ -14,7 +14,7 @@ from latentedit.errors import InputError
 from latentedit.evaluation.card import Card
 from latentedit.evaluation.layers import LayerEffect
 from latentedit.evaluation.tables import SHOWN, rescoring_matrix
-from latentedit.rendering import heat_map
+from latentedit.pictures import heat_map
 from latentedit.statistics import Estimate
 
 if TYPE_CHECKING:

@@ -87,8 +87,8 @@ def append_group_deviation(x: Tensor, group_size: int) -> Tensor:
     return torch.cat([x, deviation.repeat(group).reshape(n, 1, 1, 1).expand(n, 1, h, w)], dim=1)
 
 
-class Discriminator(nn.Module):
-    """Judge images: [N, img_channels, R, R] -> realness logits [N]."""
+class DiscriminatorBlocks(nn.Module):
+    """The blocks of a discriminator, named b{resolution}, as wide as its generator's: images to a 4 x 4 map."""
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -98,11 +98,27 @@ class Discriminator(nn.Module):
             img_channels = config.img_channels if resolution == config.img_resolution else 0
             block = DiscriminatorBlock(widths[resolution], widths[resolution // 2], img_channels)
             self.add_module(f"b{resolution}", block)
-        self.b4 = DiscriminatorEpilogue(widths[4])
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The blocks, the finest first."""
+        return [self.get_submodule(f"b{resolution}") for resolution in reversed(self.config.resolutions[1:])]
+
+    def describe(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Compute the last map, the ones before held in `dtype`: [N, img_channels, R, R] -> float32 [N, C, 4, 4]."""
+        x = images.to(dtype)
+        for block in self.blocks:
+            x = block(x)
+        return x.float()
+
+
+class Discriminator(DiscriminatorBlocks):
+    """Judge images: [N, img_channels, R, R] -> realness logits [N]."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__(config)
+        self.b4 = DiscriminatorEpilogue(config.channels[0])
 
     def forward(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Judge images; the blocks' feature maps are held in `dtype`, the epilogue in float32."""
-        x = images.to(dtype)
-        for resolution in reversed(self.config.resolutions[1:]):
-            x = self.get_submodule(f"b{resolution}")(x)
-        return cast(Tensor, self.b4(x.float()))
+        return cast(Tensor, self.b4(self.describe(images, dtype)))

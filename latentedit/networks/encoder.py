@@ -1,16 +1,16 @@
-"""A network from faces to W+, built of the discriminator's blocks: convolutions to 4 x 4, then a dense layer."""
+"""Networks from faces to latents, built of the discriminator's blocks: convolutions to 4 x 4, then dense layers."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from latentedit.networks.config import block_channels
-from latentedit.networks.discriminator import DiscriminatorBlock
+from latentedit.networks.config import GeneratorConfig, block_channels
+from latentedit.networks.discriminator import Conv2dLayer, DiscriminatorBlock, DiscriminatorBlocks
 from latentedit.networks.layers import FullyConnectedLayer
 
 LARGEST = {"img_resolution": 256, "num_ws": 64, "w_dim": 4096, "channel_base": 2**16, "channel_max": 1024}
@@ -65,3 +65,17 @@ class EncoderNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         ws: Tensor = self.see(images) @ self.axes.t() + self.mean
         return ws
+
+
+class CodeNetwork(DiscriminatorBlocks):
+    """See faces as a discriminator does, and name one code each: [N, img_channels, R, R] -> w - w_avg [N, w_dim]."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__(config)
+        channels = config.channels[0]
+        self.conv = Conv2dLayer(channels, channels, 3, "lrelu")
+        self.fc = FullyConnectedLayer(channels * 16, config.w_dim, "lrelu")
+        self.out = FullyConnectedLayer(config.w_dim, config.w_dim)
+
+    def forward(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        return cast(Tensor, self.out(self.fc(self.conv(self.describe(images, dtype)).flatten(1))))

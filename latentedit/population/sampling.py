@@ -16,13 +16,14 @@ from latentedit.checkpoints import fingerprint
 from latentedit.errors import InputError
 from latentedit.latents import sample
 from latentedit.networks import Generator, NoiseMode
+from latentedit.pictures import to_pixels
 from latentedit.population.loading import Population
 from latentedit.population.manifest import Manifest, claim, compare, describe_making, describe_seeds
 from latentedit.population.panel import Panel
 from latentedit.population.processes import Processes, joined
 from latentedit.population.shards import Shards
 from latentedit.predictors import Assessor
-from latentedit.rendering import render, to_pixels
+from latentedit.rendering import render
 from latentedit.scoring import Scorer
 from latentedit.vocabulary import Precision
 

@@ -8,15 +8,15 @@ ones, and from the training faces, whose w is whatever rebuilds them best. Sourc
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from latentedit.networks import Generator, GeneratorConfig
-from latentedit.networks.discriminator import Conv2dLayer, Discriminator, DiscriminatorBlock
-from latentedit.networks.layers import FullyConnectedLayer
+from latentedit.networks.discriminator import Discriminator
+from latentedit.networks.encoder import CodeNetwork
 
 SCALES = 4  # of the pyramid on which pixels are compared
 FEATURES = 0.2  # weight of the critic's features beside the pixels
@@ -24,34 +24,12 @@ BLOCKS = 2  # of the critic, from its finest
 LATENTS = 0.5  # weight of the codes that are known
 
 
-class Encoder(nn.Module):
-    """Describe a face in the discriminator's blocks, and those as a code: [N, 3, R, R] -> w - w_avg [N, w_dim]."""
-
-    def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        widths = dict(zip(config.resolutions, config.channels, strict=True))
-        self.resolutions = config.resolutions[:0:-1]
-        for resolution in self.resolutions:
-            img_channels = config.img_channels if resolution == config.img_resolution else 0
-            block = DiscriminatorBlock(widths[resolution], widths[resolution // 2], img_channels)
-            self.add_module(f"b{resolution}", block)
-        self.conv = Conv2dLayer(widths[4], widths[4], 3, "lrelu")
-        self.fc = FullyConnectedLayer(widths[4] * 16, config.w_dim, "lrelu")
-        self.out = FullyConnectedLayer(config.w_dim, config.w_dim)
-
-    def forward(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        x = images.to(dtype)
-        for resolution in self.resolutions:
-            x = self.get_submodule(f"b{resolution}")(x)
-        return cast(Tensor, self.out(self.fc(self.conv(x.float()).flatten(1))))
-
-
 class Anchor:
     """The encoder and its optimiser, and what both networks pay for faces that are not rebuilt."""
 
     def __init__(self, config: GeneratorConfig, device: torch.device, dtype: torch.dtype) -> None:
         self.dtype = dtype
-        self.encoder = Encoder(config)
+        self.encoder = CodeNetwork(config)
         self.encoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.Adam(self.encoder.parameters(), betas=(0.9, 0.99), fused=True)
 
@@ -99,8 +77,7 @@ def compare_features(critic: Discriminator, images: Tensor, others: Tensor, dtyp
     """Add up the mean absolute differences behind the critic's finest blocks, towards fixed `others`: -> []."""
     total = torch.zeros([], device=images.device)
     x, y = images.to(dtype), others.to(dtype)
-    for resolution in critic.config.resolutions[:0:-1][:BLOCKS]:
-        block = critic.get_submodule(f"b{resolution}")
+    for block in critic.blocks[:BLOCKS]:
         x = block(x)
         with torch.no_grad():
             y = block(y)

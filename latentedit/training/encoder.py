@@ -20,7 +20,7 @@ from latentedit.inversion.resemblance import compare, describe, shrink
 from latentedit.latents import sample
 from latentedit.networks import Generator
 from latentedit.networks.encoder import LARGEST, EncoderConfig, EncoderNetwork
-from latentedit.rendering import image_grid
+from latentedit.pictures import image_grid
 from latentedit.training.images import draw_batch, load_images
 
 FACES = 4096  # seeds whose ws are rendered

@@ -20,7 +20,8 @@ from latentedit.checkpoints.checkpoint import build_generator
 from latentedit.errors import InputError, about, damaged
 from latentedit.files import replacing, require_regular
 from latentedit.networks import GeneratorConfig, block_channels
-from latentedit.rendering import image_grid, render
+from latentedit.pictures import image_grid
+from latentedit.rendering import render
 from latentedit.training.gan import CHANGEABLE, Settings, Training
 from latentedit.training.growth import grow
 from latentedit.training.images import load_images

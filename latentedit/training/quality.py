@@ -17,7 +17,8 @@ from latentedit.errors import InputError, about
 from latentedit.files import staged
 from latentedit.latents import sample
 from latentedit.photographs import list_images, load_square, to_images
-from latentedit.rendering import image_grid, render
+from latentedit.pictures import image_grid
+from latentedit.rendering import render
 from latentedit.training.feature_store import FeatureStore, Measuring
 from latentedit.training.measures import frechet_distance, kernel_distance, nearest, precision_and_recall
 from latentedit.training.model_card import format_measures

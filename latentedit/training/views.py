@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from latentedit.photographs import to_images
-from latentedit.rendering import to_pil
+from latentedit.pictures import to_pil
 
 View = Callable[[Tensor], Tensor]
 QUALITY = 75  # of JPEG

@@ -40,12 +40,14 @@ def main() -> None:
     torch.set_num_threads(1)
     generator, omi, patches = le.load_generator(), le.load_assessor("omi"), le.load_assessor("patches")
     request = {"level": LEVEL, "alphas": REACH, "population": range(3_100_000, 3_100_000 + args.population)}
-    candidates = fit_candidates(generator, omi)
+    ways = conditionings(generator, omi)
+    candidates = fit_candidates(generator, omi) | {way.name: way for way in ways[1:]}
     tried = le.evaluate(generator, list(candidates.values()), [patches], seeds=CHOICE_SEEDS, **request)
     best = candidates[min(tried, key=worst).edit]
     print(*(f"{card.edit} {worst(card):.2f}" for card in tried), sep="\n", flush=True)
 
-    edits = [*conditionings(generator, omi), candidates["joint four identity"], best]
+    edits = [*ways, candidates["joint four identity"]]
+    edits += [] if best in edits else [best]
     compared = le.evaluate(generator, edits, [patches, omi], seeds=range(3_200_000, 3_200_000 + args.faces), **request)
     (proven,) = le.evaluate(
         generator, [best], [patches, omi], seeds=range(3_000_000, 3_000_000 + args.fresh), **request

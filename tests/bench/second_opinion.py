@@ -19,13 +19,13 @@ with torch.no_grad():
     rated = [rate_population(G, assessor, ws).double().t().numpy() for assessor in (omi, patches)]
 left_out = spearman(omi.supports.double().t().numpy(), patches.supports.double().t().numpy())
 rendered = spearman(*rated)
-for name in collection.FOUND.values():
+for name in collection.SHOWN:
     i = omi.attributes.index(name)
     print(f"{name:12} left out {left_out[i]:.3f}  rendered {rendered[i]:.3f}")
 print(f"{'all, mean':12} left out {left_out.mean():.3f}  rendered {rendered.mean():.3f}")
 
 sd = collection.population_sd(G, patches, num_faces=256)
 held_out = sample(G, collection.HELD_OUT_SEEDS, 0.7)
-for name, attribute in collection.FOUND.items():
-    effect = measure_effects(G, patches, load_direction(name, G), held_out, sd)[attribute]
-    print(name, attribute, f"{effect.shifts[0]:+.2f} / {effect.shifts[-1]:+.2f}", f"{effect.spearman:.2f}")
+for name, recipe in collection.FOUND.items():
+    effect = measure_effects(G, patches, load_direction(name, G), held_out, sd)[recipe.attribute]
+    print(name, recipe.attribute, f"{effect.shifts[0]:+.2f} / {effect.shifts[-1]:+.2f}", f"{effect.spearman:.2f}")

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,3 +50,20 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
         return Result(code, captured.out, captured.err)
 
     return run_command
+
+
+@pytest.fixture
+def refuse(run: Callable[..., Result]) -> Callable[..., None]:
+    """Check that a command says one line with `expected` in it, and leaves a folder as it was."""
+
+    def check(arguments: Sequence[object], expected: str, folder: Path) -> None:
+        before = sorted(folder.rglob("*"))
+        done = run(*arguments)
+        assert done.code == 2
+        assert done.out == ""
+        assert expected in done.err
+        assert done.err.startswith("latentedit")
+        assert done.err.count("\n") == 1
+        assert sorted(folder.rglob("*")) == before
+
+    return check

@@ -14,7 +14,8 @@ from latentedit.discovery import calibrate
 from latentedit.editing import edit
 from latentedit.latents import sample, sample_z, save_latents, to_styles, to_ws
 from latentedit.library import list_bundled, list_own, save_direction, store_direction, user_folder
-from latentedit.rendering import render, render_styles, to_pixels
+from latentedit.pictures import to_pixels
+from latentedit.rendering import render, render_styles
 from latentedit.spaces import ZDirection
 
 PLAIN = ["--scorer", "none", "--quiet"]

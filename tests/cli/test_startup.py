@@ -52,7 +52,7 @@ def test_a_wrong_word_loads_nothing_heavy(words):
 
 
 def test_the_probe_sees_what_a_command_loads(tmp_path):
-    code = "import latentedit as le; le.render\n" + PROBE
+    code = "import latentedit as le; le.render, le.image_grid\n" + PROBE
     done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
     assert {"torch", "numpy", "PIL"} <= set(json.loads(done.stdout.splitlines()[-1])[1])
 
