@@ -9,6 +9,8 @@ from latentedit.agreement.card import Card
 from latentedit.evaluation.pictures import COLOURS, make_figure
 from latentedit.evaluation.tables import format_estimate
 
+MOST_LETTERS = 28  # of a predictor's name
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -30,7 +32,7 @@ def _draw_panel(panel: Axes, card: Card, colour: str) -> None:
     panel.plot(ends, ends, color="#bbbbbb", linewidth=0.8)
     panel.scatter(card.predictions, card.scores, s=4, alpha=0.35, color=colour, linewidths=0)
     panel.plot(tenths["predicted"], tenths["rated"], "o-", color="black", markersize=3.5, linewidth=1.2)
-    panel.set_title(f"{card.predictor}\nSpearman {format_estimate(card.figures['Spearman'])}", fontsize=9)
+    panel.set_title(f"{_shorten(card.predictor)}\nSpearman {format_estimate(card.figures['Spearman'])}", fontsize=9)
     panel.set_xlabel("prediction")
     panel.spines[["top", "right"]].set_visible(False)
 
@@ -45,9 +47,14 @@ def draw_figures(cards: Sequence[Card]) -> Figure:
                 reach = [[estimate.value - estimate.low], [estimate.high - estimate.value]]
                 axes.errorbar([estimate.value], [i - shift], xerr=reach, fmt=marker, color=COLOURS[i % len(COLOURS)])
     axes.axvline(0, color="#bbbbbb", linewidth=0.8)
-    axes.set_yticks(range(len(cards)), [card.predictor for card in cards])
+    axes.set_yticks(range(len(cards)), [_shorten(card.predictor) for card in cards])
     axes.set_ylim(len(cards) - 0.5, -0.5)
     pooled_only = all(card.within is None for card in cards)
     axes.set_xlabel("Spearman" if pooled_only else "Spearman: dots pooled, squares within categories")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _shorten(name: str) -> str:
+    """Keep the end of a long name, where a file's own name stands."""
+    return name if len(name) <= MOST_LETTERS else f"...{name[-MOST_LETTERS:]}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.datasets import Dataset
@@ -16,19 +18,28 @@ from latentedit.photographs import to_images
 from latentedit.predictors import AnyScorer
 from latentedit.statistics import Floats
 
+CHUNK = 32  # images scored at once
 RESOLUTION = 256  # pixels: as `latentedit score` brings photographs to
 
 
 @torch.no_grad()
 def predict(
-    scorer: AnyScorer, dataset: Dataset, cropping: Cropping | None = None, chunk: int = 32, quiet: bool = True
+    scorer: AnyScorer,
+    dataset: Dataset,
+    cropping: Cropping | None = None,
+    words: Sequence[Tensor] = (),
+    quiet: bool = True,
 ) -> Floats:
-    """Score every image, cropped as the scorer wants it unless `cropping` says: -> [N] on the scale of the scores."""
+    """Score every image, cropped as the scorer wants it unless `cropping` says: -> [N] on the scale of the scores.
+
+    `words` [N, ...] each are what a predictor of faces and descriptions reads beside the pictures.
+    """
     cropping = cropping or Cropping(scorer.framing)
     scores = []
-    for start in tqdm(range(0, len(dataset.images), chunk), desc=f"scoring {scorer.name}", disable=quiet):
-        images = [cropping.load(image, RESOLUTION) for image in dataset.images[start : start + chunk]]
-        scores.append(scorer(to_images(torch.stack(images))).cpu().double())
+    for start in tqdm(range(0, len(dataset.images), CHUNK), desc=f"scoring {scorer.name}", disable=quiet):
+        rows = slice(start, start + CHUNK)
+        images = to_images(torch.stack([cropping.load(image, RESOLUTION) for image in dataset.images[rows]]))
+        scores.append(scorer(images, *(part[rows] for part in words)).cpu().double())
     return rescale(torch.cat(scores).numpy(), scorer.range, dataset.range)
 
 

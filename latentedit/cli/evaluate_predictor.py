@@ -16,10 +16,13 @@ from latentedit.errors import InputError, Notice
 from latentedit.reporting import recorded, write_run
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from latentedit.agreement import Card, Comparison
     from latentedit.agreement.ceiling import Ceiling
     from latentedit.datasets import Dataset
     from latentedit.datasets.crops import Cropping
+    from latentedit.predictors import AnyScorer
     from latentedit.statistics import Floats
 
 EXAMPLES = """\
@@ -42,6 +45,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument(
         "--by", choices=["category", "subcategory"], default="category", help="whose Spearman to average"
     )
+    add_captions(parser)
     parser.add_argument("--predictions", type=Path, metavar="CSV", help="predictions of others: image, a column each")
     parser.add_argument("--responses", type=Path, metavar="CSV", help="single responses: image, rater, response")
     parser.add_argument(
@@ -53,19 +57,29 @@ def add_parser(commands: arguments.Commands) -> None:
     arguments.add_output(parser, outdir="agreement")
 
 
+def add_captions(parser: argparse.ArgumentParser) -> None:
+    """Add the descriptions that some predictors read."""
+    parser.add_argument("--captions", type=Path, metavar="CSV", help="descriptions, of `latentedit caption`")
+    parser.add_argument("--tokenizer", default="bert-base-uncased", help="a folder, or a name (default %(default)s)")
+
+
 def add_cropping(parser: argparse.ArgumentParser) -> None:
     """Add what of each picture is seen."""
     parser.add_argument("--crop", choices=CROPS, help="square, whole, box or oval (default: what each predictor wants)")
     parser.add_argument("--boxes", type=Path, metavar="CSV", help="faces' boxes: image, left, top, width, height")
+    parser.add_argument("--detector", type=Path, metavar="ONNX", help="YuNet's file, where there are no --boxes")
     parser.add_argument("--margin", type=arguments.parse_weight, default=0.0, help="of a box, in its sides (default 0)")
 
 
 def choose_cropping(args: argparse.Namespace) -> Cropping | None:
     """Read how pictures are cropped, None where the predictor says."""
-    from latentedit.datasets.crops import Cropping, read_boxes
+    from latentedit.datasets.crops import Cropping, find_boxes, read_boxes
+    from latentedit.inversion.detection import load_detector
 
-    find = None if args.boxes is None else read_boxes(args.boxes)
-    return None if args.crop is None else Cropping(args.crop, find, args.margin)
+    if args.crop in (None, "square", "whole"):
+        return None if args.crop is None else Cropping(args.crop)
+    find = find_boxes(load_detector(args.detector)) if args.boxes is None else read_boxes(args.boxes)
+    return Cropping(args.crop, find, args.margin)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -108,7 +122,7 @@ def _predict(args: argparse.Namespace, dataset: Dataset) -> dict[str, Floats]:
         scorer = le.load_scorer(name)
         if isinstance(scorer, PredictorScorer):
             scorer.network.to(choose_device(args.device))
-        found[name] = predict(scorer, dataset, cropping, quiet=args.quiet)
+        found[name] = predict(scorer, dataset, cropping, _read_words(args, dataset, scorer), args.quiet)
     if args.predictions is not None:
         known = ("image", "path", "split", "category", "subcategory", "score")
         columns = [column for column in read_csv(args.predictions)[0] if column not in known]
@@ -116,6 +130,19 @@ def _predict(args: argparse.Namespace, dataset: Dataset) -> dict[str, Floats]:
     if not found:
         raise InputError("nothing to evaluate: name a predictor, or give a table with --predictions")
     return found
+
+
+def _read_words(args: argparse.Namespace, dataset: Dataset, scorer: AnyScorer) -> tuple[Tensor, ...]:
+    """Read the words that a predictor wants beside pictures, if it does."""
+    from latentedit.predictors.face_text import FaceText
+    from latentedit.training.fitting import read_words
+
+    network = getattr(scorer, "network", None)
+    if not isinstance(network, FaceText) or network.mode == "image":
+        return ()
+    if args.captions is None:
+        raise InputError(f"{scorer.name}: it reads descriptions, give --captions CSV")
+    return read_words(dataset, network, args.captions, args.tokenizer)
 
 
 def _report(

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentedit.cli import arguments, datasets, printing
-from latentedit.cli.evaluate_predictor import add_cropping, choose_cropping
+from latentedit.cli.evaluate_predictor import add_captions, add_cropping, choose_cropping
 from latentedit.errors import InputError, about
 
 if TYPE_CHECKING:
     from latentedit.agreement import Card
     from latentedit.datasets import Dataset
     from latentedit.predictors.presets import Preset
+    from latentedit.training.fitting import Describe
     from latentedit.training.predictor import PredictorTraining
+    from latentedit.training.processes import Processes
     from latentedit.training.regimen import Regimen
 
 EXAMPLES = """\
-  latentedit train predictor --preset sen_hf_drop --data us-faces/ --identities senet50=senet50_ft_weight.pkl
+  latentedit train predictor --preset sen_hf_drop --data us-faces/ --start senet50=senet50_ft_weight.pkl
   latentedit train predictor --preset res_hf_drop --data omi/ --width 8 --input-size 64 --epochs 10   for a CPU
   latentedit train predictor --preset face_text --data us-faces/ --captions captions.csv --tokenizer bert/
+  latentedit train predictor --preset frozen_features --data lamem/ --features openai/clip-vit-large-patch14
+  latentedit train predictor --preset latent_mlp --data memcat/ --start autoencoder=autoencoder.safetensors
   torchrun --nproc-per-node 4 -m latentedit.cli.main train predictor --preset visual_memory --data lamem/
 """
 CHANGES = ("epochs", "batch", "learning_rate", "stop_after", "clip_norm")  # of a preset, where a flag is given
@@ -58,9 +61,9 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
 def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", type=arguments.parse_count, metavar="N", help="of a smaller network (published: 64)")
     parser.add_argument("--input-size", type=arguments.parse_count, metavar="PX", help="side that it sees (224)")
-    parser.add_argument("--identities", nargs="+", default=[], metavar="NETWORK=FILE", help="weights to start from")
-    parser.add_argument("--captions", type=Path, metavar="CSV", help="descriptions: image, caption")
-    parser.add_argument("--tokenizer", default="bert-base-uncased", help="a folder, or a name (default %(default)s)")
+    parser.add_argument("--start", nargs="+", default=[], metavar="PART=FILE", help="weights that parts start from")
+    parser.add_argument("--features", metavar="NAME", help="CLIP or SigLIP to freeze, of the hub or a folder")
+    add_captions(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -89,8 +92,13 @@ def _choose_preset(args: argparse.Namespace) -> Preset:
 
     from latentedit.predictors.presets import load_preset
 
+    preset = load_preset(args.preset, args.as_published)
+    if preset.settings.get("mode") in ("both", "text") and args.captions is None:
+        raise InputError(f"--preset {args.preset}: it reads descriptions, give --captions CSV")
+    if preset.predictor == "frozen_features" and args.features is None:
+        raise InputError(f"--preset {args.preset}: it reads features, give --features NAME")
     changes = {name: getattr(args, name) for name in CHANGES if getattr(args, name) is not None}
-    return replace(load_preset(args.preset, args.as_published), **changes)
+    return replace(preset, settings={**preset.settings, **_settings(args)}, **changes)
 
 
 def _split(dataset: Dataset, digests: list[str], seed: int) -> Dataset:
@@ -102,39 +110,37 @@ def _split(dataset: Dataset, digests: list[str], seed: int) -> Dataset:
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """Collect what the flags change of the network."""
-    return {name: getattr(args, name) for name in ("width", "input_size") if getattr(args, name) is not None}
+    from latentedit.predictors.frozen_features import read_config
+
+    found = {name: getattr(args, name) for name in ("width", "input_size") if getattr(args, name) is not None}
+    return found if args.features is None else {**found, "config": read_config(args.features)}
 
 
-def _prepare(args: argparse.Namespace, regimen: Regimen, dataset: Dataset, processes: Any) -> PredictorTraining:
+def _prepare(args: argparse.Namespace, regimen: Regimen, dataset: Dataset, processes: Processes) -> PredictorTraining:
     from latentedit.checkpoints.zoo import choose_device
     from latentedit.training.fitting import prepare
 
-    if regimen.preset.settings.get("mode") in ("both", "text") and args.captions is None:
-        raise InputError(f"--preset {args.preset}: it reads descriptions, give --captions CSV")
-    settings, device = _settings(args), choose_device(args.device)
-    try:
-        return prepare(
-            regimen, dataset, settings, choose_cropping(args), _describe(args), _identities(args), processes, device
-        )
-    except TypeError as error:
-        raise InputError(f"--preset {args.preset}: its network has no {' or '.join(settings)} to change") from error
+    device = choose_device(args.device)
+    return prepare(regimen, dataset, choose_cropping(args), _describe(args), _starts(args), processes, device)
 
 
-def _describe(args: argparse.Namespace) -> Callable[[Dataset], tuple[Any, ...]]:
+def _describe(args: argparse.Namespace) -> Describe:
     """Say how images come by their words."""
     from latentedit.training.fitting import read_words
 
     if args.captions is None:
-        return lambda _: ()
-    return lambda dataset: read_words(dataset, args.captions, args.tokenizer)
+        return lambda *_: ()
+    return lambda dataset, network: read_words(dataset, network, args.captions, args.tokenizer)
 
 
-def _identities(args: argparse.Namespace) -> dict[str, Path]:
-    pairs = [word.partition("=") for word in args.identities]
-    for (name, equals, path), word in zip(pairs, args.identities, strict=True):
+def _starts(args: argparse.Namespace) -> dict[str, Path]:
+    """Name the files that parts of the network start from."""
+    pairs = [word.partition("=") for word in args.start]
+    for (name, equals, path), word in zip(pairs, args.start, strict=True):
         if not (name and equals and path):
-            raise InputError(f"--identities {word}: give NETWORK=FILE, such as senet50=weights.h5")
-    return {name: Path(path) for name, _, path in pairs}
+            raise InputError(f"--start {word}: give PART=FILE, such as senet50=weights.h5")
+    features = {} if args.features is None else {"features": Path(args.features)}
+    return {**features, **{name: Path(path) for name, _, path in pairs}}
 
 
 def _finish(args: argparse.Namespace, training: PredictorTraining, dataset: Dataset) -> None:
@@ -143,7 +149,7 @@ def _finish(args: argparse.Namespace, training: PredictorTraining, dataset: Data
     from latentedit.training.fitting import export_predictor
 
     path = args.outdir / "predictor.safetensors"
-    export_predictor(training, path, _settings(args))
+    export_predictor(training, path)
     with about(args.outdir):
         write_splits(args.outdir / "splits.csv", dataset)
     best = training.epochs[training.best_epoch]
@@ -168,6 +174,6 @@ def _judge_test(args: argparse.Namespace, training: PredictorTraining, dataset: 
     if count < 10:
         return None
     test = dataset.select("test")
-    examples = Examples(test, training.train.cropping, _describe(args)(test))
+    examples = Examples(test, training.train.cropping, _describe(args)(test, training.network))
     predictions = rescale(training.predict(examples).double().numpy(), (0.0, 1.0), dataset.range)
     return judge(args.preset, test.scores, predictions, [image.category for image in test.images])

@@ -14,7 +14,8 @@ from torch import Tensor
 from latentedit.datasets.rated import RatedImage
 from latentedit.datasets.tables import find_column, parse_column, read_csv
 from latentedit.errors import InputError
-from latentedit.photographs import crop_square, squeeze
+from latentedit.inversion.detection import Detector, find_faces
+from latentedit.photographs import crop_square, squeeze, to_tensor
 
 Crop = Literal["square", "whole", "box", "oval"]
 CROPS: tuple[Crop, ...] = ("square", "whole", "box", "oval")
@@ -36,7 +37,7 @@ class Cropping:
 
     def __post_init__(self) -> None:
         if self.crop in ("box", "oval") and self.find is None:
-            raise InputError(f"crop {self.crop!r} needs the faces' boxes: give a table of them")
+            raise InputError(f"crop {self.crop!r} needs the faces' boxes: give a table of them, or a detector")
 
     def load(self, image: RatedImage, resolution: int) -> Tensor:
         """Open and crop an image: -> uint8 [3, R, R]."""
@@ -74,5 +75,17 @@ def read_boxes(path: Path) -> FindBox:
         if name not in boxes or min(boxes[name][2:]) <= 0:
             raise InputError(f"{path} has no box for {name}: add a row for it")
         return boxes[name]
+
+    return find
+
+
+def find_boxes(detector: Detector) -> FindBox:
+    """Find the largest face of a picture by a detector such as YuNet."""
+
+    def find(name: str, picture: Image.Image) -> Box:
+        faces = find_faces(to_tensor(picture), detector)
+        if not faces:
+            raise InputError(f"{name} shows no face: leave it out, or give its box in a table")
+        return faces[0].box
 
     return find

@@ -7,8 +7,6 @@ from latentedit.predictors.attributes import MATCHED, suggest
 from latentedit.predictors.attributes import Assessor as Assessor
 from latentedit.predictors.attributes import AttributeScorer as AttributeScorer
 from latentedit.predictors.attributes import score_together as score_together
-from latentedit.predictors.face_regressor import FaceRegressor as FaceRegressor
-from latentedit.predictors.frozen_features import FrozenFeatures as FrozenFeatures
 from latentedit.predictors.omi import OmiAssessor as OmiAssessor
 from latentedit.predictors.omi import load_bundled
 from latentedit.predictors.predictor import Predictor as Predictor

@@ -25,6 +25,7 @@ class Examples:
     dataset: Dataset
     cropping: Cropping
     words: tuple[Tensor, ...] = ()
+    resolution: int = RESOLUTION
     held: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -34,13 +35,13 @@ class Examples:
         return (torch.from_numpy(self.dataset.scores).float() - low) / (high - low)
 
     def load(self, rows: Sequence[int]) -> Tensor:
-        """Open pictures: -> [len(rows), 3, 256, 256] in [-1, 1]."""
+        """Open pictures: -> [len(rows), 3, R, R] in [-1, 1]."""
         return to_images(torch.stack([self._open(row) for row in rows]))
 
     def _open(self, row: int) -> Tensor:
         if row in self.held:
             return self.held[row]
-        pixels = self.cropping.load(self.dataset.images[row], RESOLUTION)
+        pixels = self.cropping.load(self.dataset.images[row], self.resolution)
         if len(self.held) * pixels.nbytes < LARGEST_HELD:
             self.held[row] = pixels
         return pixels

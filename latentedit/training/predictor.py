@@ -20,8 +20,9 @@ from latentedit.files import replacing
 from latentedit.predictors import Predictor
 from latentedit.statistics import spearman
 from latentedit.training.examples import Examples, vary
+from latentedit.training.last_layer import fit_scale, rescale_answers, start_at_mean
 from latentedit.training.processes import Processes
-from latentedit.training.regimen import Regimen, make_optimizer, make_schedule, measure_loss, start_at_mean
+from latentedit.training.regimen import Regimen, make_optimizer, make_schedule, measure_loss
 
 OTHER = "was trained with other settings or data: repeat them or name another --outdir"
 CHUNK = 32  # images predicted at once
@@ -104,7 +105,7 @@ class PredictorTraining:
         self.wrapped.train()
         images = vary(self.train.load(mine).to(self.device), preset.flip, preset.rotation)
         scores = self.train.scores[mine].to(self.device)
-        loss = measure_loss(preset.loss, scores, _predict(self.wrapped, self.network, images, self.train, mine, self))
+        loss = measure_loss(preset.loss, scores, self._run(self.wrapped, images, self.train, mine))
         self.optimizer.zero_grad()
         (loss.sum() * self.processes.count / len(rows)).backward()  # type: ignore[no-untyped-call]
         if preset.clip_norm is not None:
@@ -118,12 +119,7 @@ class PredictorTraining:
         loss = float(measure_loss(self.regimen.preset.loss, scores, predictions).mean())
         if not math.isfinite(loss):
             raise InputError(f"epoch {number + 1} gave no finite loss: lower --lr, or leave out --precision bf16")
-        rho = (
-            float(spearman(scores.double().numpy(), predictions.double().numpy()))
-            if predictions.unique().numel() > 1
-            else 0.0
-        )
-        return Epoch(number, rate, train_loss, loss, rho)
+        return Epoch(number, rate, train_loss, loss, _rank_alike(scores, predictions))
 
     @torch.no_grad()
     def predict(self, examples: Examples) -> Tensor:
@@ -132,11 +128,24 @@ class PredictorTraining:
         rows = range(len(examples.dataset.images))
         parts = [list(rows[start : start + CHUNK]) for start in rows[::CHUNK]]
         images = ((part, examples.load(part).to(self.device)) for part in parts)
-        return torch.cat([_predict(self.network, self.network, x, examples, part, self).cpu() for part, x in images])
+        return torch.cat([self._run(self.network, x, examples, part).cpu() for part, x in images])
+
+    def _run(self, network: nn.Module, images: Tensor, examples: Examples, rows: list[int]) -> Tensor:
+        """Run the network, or it as it is wrapped, on images and the words that go with them: -> [N] in fp32."""
+        half = self.regimen.precision == "bf16"
+        words = [part[rows].to(self.device) for part in examples.words]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            predictions: Tensor = network(self.network.preprocess(images), *words)
+        return predictions.float()
 
     def use_best(self) -> None:
-        """Take the weights of the best epoch."""
+        """Take the weights of the best epoch, and bring its predictions to the scale of the validation scores.
+
+        The epoch is chosen by ranks, which say nothing of scale; the last layer takes on what that needs.
+        """
         self.network.load_state_dict(self.best)
+        scale = self.processes.tell(lambda: fit_scale(self.network, self.predict(self.val), self.val.scores))
+        rescale_answers(self.network, *scale)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that going on needs, as plain values and tensors."""
@@ -167,15 +176,11 @@ class PredictorTraining:
         return repr((preset, rest, names, self.train.scores.sum().item(), self.train.cropping.crop))
 
 
-def _predict(
-    run: nn.Module, network: Predictor, images: Tensor, examples: Examples, rows: list[int], training: PredictorTraining
-) -> Tensor:
-    """Run the network on images and the words that go with them, in the training's precision: -> [N] in fp32."""
-    half = training.regimen.precision == "bf16"
-    words = [part[rows].to(images.device) for part in examples.words]
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
-        predictions: Tensor = run(network.preprocess(images), *words)
-    return predictions.float()
+def _rank_alike(scores: Tensor, predictions: Tensor) -> float:
+    """Correlate by ranks: [N], [N] -> Spearman's correlation, 0 where all predictions are equal."""
+    if predictions.unique().numel() == 1:
+        return 0.0
+    return float(spearman(scores.double().numpy(), predictions.double().numpy()))
 
 
 def train_predictor(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
-from latentedit.predictors import FaceRegressor, FrozenFeatures, Predictor
 from latentedit.predictors.presets import Preset
 
 Schedule = Literal["plateau", "cosine"]
@@ -48,12 +46,3 @@ def make_schedule(regimen: Regimen, optimizer: Optimizer) -> ReduceLROnPlateau |
     if regimen.schedule == "cosine":
         return CosineAnnealingLR(optimizer, preset.epochs)
     return ReduceLROnPlateau(optimizer, factor=preset.plateau_factor, patience=preset.plateau_patience)
-
-
-def start_at_mean(network: Predictor, mean: float) -> None:
-    """Set the last layer's bias so that a network that sees nothing yet says the mean of the scores."""
-    last = [layer for layer in network.modules() if isinstance(layer, nn.Linear) and layer.out_features == 1][-1]
-    linear = isinstance(network, FaceRegressor | FrozenFeatures)
-    bias = torch.tensor(mean)
-    with torch.no_grad():
-        cast(Tensor, last.bias).fill_(bias if linear else bias.clamp(0.01, 0.99).logit())
