@@ -25,8 +25,7 @@ def start_at_mean(network: Predictor, mean: float) -> None:
 def fit_scale(network: Predictor, predictions: Tensor, scores: Tensor) -> tuple[float, float]:
     """Find the slope and the shift of the last layer's answers that bring predictions [N] nearest to scores [N].
 
-    Least squares, of the scores themselves also behind a sigmoid. The slope is shrunk by 1 - 1 / F, its statistic
-    against the mean (James & Stein's positive part), so that what may be chance moves nothing.
+    Least squares, of the scores themselves also behind a sigmoid.
     """
     from scipy.optimize import least_squares
 
@@ -42,15 +41,7 @@ def fit_scale(network: Predictor, predictions: Tensor, scores: Tensor) -> tuple[
     start = y.mean() if network.link == "linear" else float(torch.tensor(y.mean()).clamp(*ENDS).logit())
     bounds = ([LEAST_SLOPE, -np.inf], np.inf)
     slope, level = least_squares(lambda x: apply(*x) - y, [1.0, start], bounds=bounds).x
-    slope = max(LEAST_SLOPE, slope * _shrink(y, apply(slope, level)))
     return float(slope), float(level - slope * center)
-
-
-def _shrink(scores: Floats, fitted: Floats) -> float:
-    """Compute 1 - 1 / F of a line against the mean, 0 where the line does no better than chance."""
-    rest = ((scores - fitted) ** 2).sum() / (len(scores) - 2)
-    explained = ((scores - scores.mean()) ** 2).sum() - ((scores - fitted) ** 2).sum()
-    return float(max(0.0, 1 - rest / explained)) if explained > 0 else 0.0
 
 
 def rescale_answers(network: Predictor, slope: float, shift: float) -> None:

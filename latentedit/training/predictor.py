@@ -123,7 +123,7 @@ class PredictorTraining:
 
     @torch.no_grad()
     def predict(self, examples: Examples) -> Tensor:
-        """Predict with the network as it is now: -> [N]."""
+        """Predict with the network as it is now, in full precision as its file will: -> [N]."""
         self.network.eval()
         rows = range(len(examples.dataset.images))
         parts = [list(rows[start : start + CHUNK]) for start in rows[::CHUNK]]
@@ -132,7 +132,7 @@ class PredictorTraining:
 
     def _run(self, network: nn.Module, images: Tensor, examples: Examples, rows: list[int]) -> Tensor:
         """Run the network, or it as it is wrapped, on images and the words that go with them: -> [N] in fp32."""
-        half = self.regimen.precision == "bf16"
+        half = self.regimen.precision == "bf16" and self.network.training
         words = [part[rows].to(self.device) for part in examples.words]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             predictions: Tensor = network(self.network.preprocess(images), *words)

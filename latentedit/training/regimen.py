@@ -20,7 +20,7 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 
 @dataclass(frozen=True)
 class Regimen:
-    """A preset, and what presets leave open. `bf16` computes in half precision and keeps weights in full."""
+    """A preset, and what presets leave open. `bf16` trains in half precision, with weights in full."""
 
     preset: Preset
     schedule: Schedule = "plateau"

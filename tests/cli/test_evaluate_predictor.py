@@ -84,7 +84,7 @@ def test_people_agree_as_far_as_their_responses_say(run, data, tmp_path):
     [
         ([], "nothing to evaluate"),
         (["resmen"], "'resmen'"),
-        (["{data}/mine.safetensors", "--crop", "box"], "crop 'box' needs the faces' boxes"),
+        (["{data}/mine.safetensors", "--crop", "box", "--detector", "x.onnx"], "x.onnx is no file"),
         (["--predictions", "{data}/scores.csv", "--layout", "lamem"], "holds no lamem"),
         (["--predictions", "{data}/few.csv"], "lacks 39 images of scores, the first is '0.png'"),
     ],

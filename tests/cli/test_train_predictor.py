@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 
@@ -19,17 +20,28 @@ def table(tmp_path_factory):
     return folder / "scores.csv"
 
 
-SMALL = ["--width", 2, "--input-size", 32, "--batch", 16, "--device", "cpu"]
+@pytest.fixture(scope="module")
+def features(tmp_path_factory):
+    """A small CLIP of random weights, as transformers keeps it."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.CLIPVisionConfig(**sizes, image_size=32, patch_size=16, projection_dim=8)
+    folder = tmp_path_factory.mktemp("clip")
+    transformers.CLIPVisionModelWithProjection(config).save_pretrained(folder)
+    return folder
 
 
-def test_it_trains_judges_and_goes_on(run, table, tmp_path):
-    words = ["train", "predictor", "--preset", "restrain", "--data", table, *SMALL, "--outdir", tmp_path / "out"]
+def test_it_trains_judges_and_goes_on(run, table, features, tmp_path):
+    words = ["train", "predictor", "--preset", "frozen_features", "--features", features, "--data", table]
+    words += ["--batch", 16, "--device", "cpu", "--outdir", tmp_path / "out"]
     first = run(*words, "--lr", 0.01, "--epochs", 4, "--json")
     assert first.code == 0, first.err
     facts = first.facts
     assert facts["epochs"] == 4
     second = run(*words, "--lr", 0.01, "--epochs", 5, "--json").facts
     assert second["epochs"] == 5
+    assert second["test"]["figures"]["R2"]["value"] > 0.3, "better than who always says the mean"
     assert run(*words, "--lr", 0.02, "--epochs", 5).code == 2
     out = tmp_path / "out"
     again = run(
@@ -46,10 +58,15 @@ def test_it_trains_judges_and_goes_on(run, table, tmp_path):
     [
         (["--preset", "restrian"], "did you mean restrain"),
         (["--preset", "face_text"], "it reads descriptions, give --captions CSV"),
-        (["--preset", "face_only", "--input-size", "32"], "its network has no input_size to change"),
-        (["--preset", "restrain", "--identities", "x"], "--identities x: give NETWORK=FILE"),
-        (["--preset", "visual_memory", "--identities", "senet50=x.h5"], "has no network of faces to start"),
-        (["--preset", "restrain", "--crop", "oval"], "crop 'oval' needs the faces' boxes"),
+        (["--preset", "frozen_features"], "it reads features, give --features NAME"),
+        (["--preset", "face_only", "--input-size", "48"], "input size 48: give a multiple of 32 px"),
+        (["--preset", "restrain", "--start", "x"], "--start x: give PART=FILE"),
+        (
+            ["--preset", "visual_memory", "--start", "vgg16=x.h5"],
+            "vgg16=x.h5: the parts that may start from a file are",
+        ),
+        (["--preset", "restrain", "--captions", "x.csv"], "this predictor reads no descriptions"),
+        (["--preset", "restrain", "--crop", "oval", "--detector", "x.onnx"], "x.onnx is no file"),
         (["--preset", "visual_memory", "--as-published"], "has no mistake to repeat"),
     ],
 )

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from latentedit.datasets import LAYOUTS, read_dataset
-from latentedit.datasets.crops import Cropping, cut_oval, read_boxes, widen
+from latentedit.datasets.crops import Cropping, cut_oval, find_boxes, read_boxes, widen
 from latentedit.errors import InputError
+from latentedit.inversion.detection import Face
 
 
 def draw(path: Path, shade: int, size=(12, 8)) -> Path:
@@ -183,6 +184,18 @@ def test_crops_show_what_they_say(image, tmp_path):
     wide = Cropping("box", find, margin=1).load(image, 60)
     assert (wide[0, 30, :14] == 0).all(), "a side more on the left reaches the black half"
     assert widen((10, 20, 30, 40), 0.5) == (-5, 0, 55, 80)
+
+
+def test_a_detector_finds_the_largest_face(image):
+    """Which sees a small face and a large one in the red half, but only in an upright picture."""
+
+    def look(picture):
+        boxes = [(0, 0, 9, 9), (45, 10, 20, 20)] if picture.size == (80, 40) else []
+        return [Face(box, torch.zeros(5, 2), 0.9) for box in boxes]
+
+    assert (Cropping("box", find_boxes(look)).load(image, 20)[0] == 255).all()
+    with pytest.raises(InputError, match=r"half.png shows no face"):
+        Cropping("box", find_boxes(lambda _: [])).load(image, 20)
 
 
 def test_an_oval_fills_its_box_with_white_around_it(image, tmp_path):
