@@ -22,6 +22,9 @@ PREDICTORS = ["h5py", "transformers"]
 DATASETS = ["openpyxl"]
 TENSORBOARD = ["tensorboard"]
 FACES = ["onnxruntime"]
+VIDEO = ["imageio[ffmpeg]"]
+COMPLETION = ["shtab"]
+EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
 
 setup(
     name="latentedit",
@@ -58,7 +61,10 @@ setup(
         "predictors": PREDICTORS,
         "datasets": DATASETS,
         "tensorboard": TENSORBOARD,
-        "test": TEST + PLOTS + FACES + PREDICTORS + DATASETS + TENSORBOARD,
+        "video": VIDEO,
+        "completion": COMPLETION,
+        "explain": EXPLAIN,
+        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN] + DATASETS + TENSORBOARD,
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

@@ -6,6 +6,7 @@ from .checkpoints import load_generator as load_generator
 from .checkpoints import save_generator as save_generator
 from .direction import Direction as Direction
 from .direction import cosine as cosine
+from .discovery import NonlinearEdit as NonlinearEdit
 from .discovery import Schedule as Schedule
 from .discovery import calibrate as calibrate
 from .discovery import discover as discover
@@ -15,9 +16,13 @@ from .discovery import find_components as find_components
 from .discovery import hold_scores as hold_scores
 from .discovery import keep_identity as keep_identity
 from .discovery import learn_direction as learn_direction
+from .discovery import learn_nonlinear as learn_nonlinear
+from .discovery import load_nonlinear as load_nonlinear
 from .discovery import measure_covariance as measure_covariance
 from .discovery import rank_channels as rank_channels
+from .discovery import save_nonlinear as save_nonlinear
 from .discovery import stay_near as stay_near
+from .discovery import steady as steady
 from .editing import Sweep as Sweep
 from .editing import convert_alpha as convert_alpha
 from .editing import edit as edit
@@ -32,6 +37,9 @@ from .evaluation import evaluate as evaluate
 from .evaluation import measure_effects as measure_effects
 from .evaluation import ms_ssim as ms_ssim
 from .evaluation import rate_population as rate_population
+from .explanation import Attribution as Attribution
+from .explanation import attribute as attribute
+from .explanation import overlay as overlay
 from .holding import Holding as Holding
 from .inversion import Inversion as Inversion
 from .inversion import Portrait as Portrait
@@ -72,3 +80,5 @@ from .rendering import render_styles as render_styles
 from .scoring import Scorer as Scorer
 from .scoring import score as score
 from .scoring import score_faces as score_faces
+from .video import interpolate as interpolate
+from .video import write_video as write_video

@@ -48,17 +48,17 @@ def image_grid(
     draw = ImageDraw.Draw(picture)
     if title:
         room = picture.width - grid.left - grid.gap
-        draw.text((grid.left, grid.gap + grid.line), title, INK, _fit(title, grid.large, room), anchor="lm")
+        draw.text((grid.left, grid.gap + grid.line), title, INK, fit_font(title, grid.large, room), anchor="lm")
     for j, label in enumerate(column_labels or []):
         centre = grid.x(j) + grid.side // 2
-        draw.text((centre, grid.top - grid.gap), label, FAINT, _fit(label, grid.small, grid.side), anchor="ms")
+        draw.text((centre, grid.top - grid.gap), label, FAINT, fit_font(label, grid.small, grid.side), anchor="ms")
     for i, label in enumerate(row_labels or []):
         draw.text((grid.left - grid.gap, grid.y(i) + grid.side // 2), label, FAINT, grid.small, anchor="rm")
     for i, j in itertools.product(range(num_rows), range(num_columns)):
-        picture.paste(_enlarge(to_pil(images[i, j]), grid.side), (grid.x(j), grid.y(i)))
+        picture.paste(enlarge(to_pil(images[i, j]), grid.side), (grid.x(j), grid.y(i)))
         if captions:
             below = (grid.x(j) + grid.side // 2, grid.y(i) + grid.side + grid.gap)
-            draw.text(below, captions[i][j], INK, _fit(captions[i][j], grid.small, grid.side), anchor="mt")
+            draw.text(below, captions[i][j], INK, fit_font(captions[i][j], grid.small, grid.side), anchor="mt")
     return picture
 
 
@@ -85,12 +85,12 @@ class _Grid:
         title: str | None,
     ) -> _Grid:
         """Leave room for just the words that there are."""
-        small, gap, line = _font(side / 13), max(4, side // 32), round(side / 9)
+        small, gap, line = load_font(side / 13), max(4, side // 32), round(side / 9)
         words = max((round(small.getlength(label)) for label in row_labels), default=0) if row_labels else 0
         left = gap + (words + 2 * gap if row_labels else 0)
         top = gap + (line + 2 * gap if title else 0) + (line + gap if column_labels else 0)
         step_y = side + gap + (line + gap if has_captions else 0)
-        return cls(side, gap, line, left, top, step_y, small, _font(side / 11))
+        return cls(side, gap, line, left, top, step_y, small, load_font(side / 11))
 
     def x(self, column: int) -> int:
         return self.left + column * (self.side + self.gap)
@@ -102,7 +102,8 @@ class _Grid:
         return self.x(num_columns), self.y(num_rows)
 
 
-def _enlarge(face: Image.Image, side: int) -> Image.Image:
+def enlarge(face: Image.Image, side: int) -> Image.Image:
+    """Bring a square picture to this side."""
     return face if face.width == side else face.resize((side, side), Image.Resampling.BICUBIC)
 
 
@@ -112,7 +113,7 @@ def heat_map(values: Tensor, row_labels: Sequence[str], column_labels: Sequence[
     Numbers stand in the cells; where there are more than 24 columns the cells shrink and go without.
     """
     cell, written = (56, True) if values.shape[1] <= 24 else (12, False)
-    font, large = _font(15 if written else 10), _font(20)
+    font, large = load_font(15 if written else 10), load_font(20)
     gap, line = 12, round(font.size * 1.4)
     margin = max(round(font.getlength(label)) for label in [*row_labels, *column_labels]) + 2 * gap
     width = max(margin + values.shape[1] * cell, round(large.getlength(title)) + gap) + gap
@@ -150,14 +151,15 @@ def _tint(value: float) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _font(size: float) -> ImageFont.FreeTypeFont:
+def load_font(size: float) -> ImageFont.FreeTypeFont:
+    """Load Pillow's own font at a size in pixels."""
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):  # Pillow without FreeType has one tiny bitmap font
         raise InputError("this Pillow was built without FreeType: install Pillow's own wheel to draw labels")
     return font
 
 
-def _fit(text: str, font: ImageFont.FreeTypeFont, width: float) -> ImageFont.FreeTypeFont:
+def fit_font(text: str, font: ImageFont.FreeTypeFont, width: float) -> ImageFont.FreeTypeFont:
     """Shrink the font until the text is no wider than `width`."""
     length = font.getlength(text)
     return font if length <= width else font.font_variant(size=font.size * width / length)

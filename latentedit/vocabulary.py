@@ -19,7 +19,16 @@ PROJECTION_SPACES: tuple[ProjectionSpace, ...] = get_args(ProjectionSpace)
 PasteMode = Literal["face", "change"]
 PASTE_MODES: tuple[PasteMode, ...] = get_args(PasteMode)
 
+Baseline = Literal["black", "blurred", "mean"]  # what an attribution compares with
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+
+Overlay = Literal["heat", "contour", "mask"]
+OVERLAYS: tuple[Overlay, ...] = get_args(Overlay)
+
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 SCENES = ("64", "256", "256-batch", "256-sweep", "1024", "1024-batch", "1024-sweep")  # of a benchmark
+
+Easing = Literal["linear", "ease-in", "ease-out", "ease-in-out"]
+EASINGS: tuple[Easing, ...] = get_args(Easing)

@@ -8,7 +8,7 @@ import pytest
 import directions
 from latentedit.addresses import load_direction
 from latentedit.checkpoints import load_checkpoint
-from latentedit.collection import CONDITIONED, FOUND, HELD_OUT_SEEDS, TRUNCATION_PSI, population_sd
+from latentedit.collection import CONDITIONED, FOUND, HELD_OUT_SEEDS, STEADIED, TRUNCATION_PSI, population_sd
 from latentedit.direction import cosine
 from latentedit.downloads import find_item, path_of
 from latentedit.evaluation import measure_effects
@@ -33,7 +33,7 @@ def effects(checkpoint):
     ws = sample(generator, HELD_OUT_SEEDS[:12], TRUNCATION_PSI)
     return {
         name: measure_effects(generator, assessor, load_direction(name, generator), ws, sd)
-        for name in [*FOUND, *CONDITIONED]
+        for name in [*FOUND, *CONDITIONED, *STEADIED]
     }
 
 
@@ -49,7 +49,7 @@ def test_the_generator_says_what_it_is(checkpoint):
 def test_the_library_belongs_to_the_generator_and_is_indexed(checkpoint):
     index = json.loads((FOLDER / "index.json").read_text())
     assert index["generator"] == checkpoint.fingerprint
-    assert index["directions"].keys() == FOUND.keys() | CONDITIONED.keys()
+    assert index["directions"].keys() == FOUND.keys() | CONDITIONED.keys() | STEADIED.keys()
     assert list_directions(checkpoint.fingerprint).keys() == index["directions"].keys()
     for name in index["directions"]:
         direction = load_direction(name, checkpoint.generator)
@@ -86,3 +86,13 @@ def test_a_conditioned_direction_spares_what_it_is_projected_off(effects, checkp
             assert abs(effects[name][FOUND[condition].attribute].shifts[-1]) <= dragged / 2
     kept = effects[name][FOUND[parent].attribute].shifts[-1] / effects[parent][FOUND[parent].attribute].shifts[-1]
     assert kept >= LEAST_KEPT.get(name, 0.55)
+
+
+@pytest.mark.parametrize("name", STEADIED)
+def test_a_steadied_direction_leaves_its_ratings_alone_in_the_mean(effects, checkpoint, name):
+    parent, kept = STEADIED[name]
+    effect = effects[name]
+    assert effect[FOUND[parent].attribute].shifts[-1] >= 1
+    assert effect[FOUND[parent].attribute].spearman >= 0.85
+    for attribute in kept:
+        assert abs(effect[attribute].shifts[-1]) <= 0.2  # on twelve faces; cond_traits moves attractive by .4

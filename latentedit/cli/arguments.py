@@ -53,11 +53,11 @@ def add_offline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="download nothing (always so with LATENTEDIT_OFFLINE=1)")
 
 
-def add_direction(parser: argparse.ArgumentParser, units: Sequence[str] = UNITS) -> None:
+def add_direction(parser: argparse.ArgumentParser, units: Sequence[str] = UNITS, required: bool = True) -> None:
     """Add the direction, and how an edit along it is meant."""
     parser.add_argument(
         "--direction",
-        required=True,
+        required=required,
         help="a name of `latentedit directions list` or `latentedit models list`, a file, an https address, or "
         "channels such as 9_6",
     )
@@ -144,7 +144,8 @@ def open_network(args: argparse.Namespace) -> le.Checkpoint:
 
 def open_direction(args: argparse.Namespace, checkpoint: le.Checkpoint) -> tuple[le.Direction, tuple[int, ...]]:
     """Load the direction and the layers that an edit moves; measure sigma where an alpha counts it and nobody did."""
-    direction = le.load_direction(args.direction, checkpoint.generator, args.any_generator, args.space)
+    bent = open_nonlinear(args, args.direction, checkpoint)
+    direction = bent.direction if bent else load_direction(args, args.direction, checkpoint)
     layers = _choose_layers(args.layers, direction, checkpoint.config)
     moved = tuple(layer for layer in layers if layer in direction.layers)
     if not moved:
@@ -154,6 +155,22 @@ def open_direction(args: argparse.Namespace, checkpoint: le.Checkpoint) -> tuple
     if args.unit == "sigma" and direction.sigma is None:
         direction = le.calibrate(direction, checkpoint.generator, args.class_index)
     return direction, moved
+
+
+def load_direction(args: argparse.Namespace, name: str, checkpoint: le.Checkpoint) -> le.Direction:
+    """Load a direction that --any-generator and --space are about."""
+    return le.load_direction(name, checkpoint.generator, args.any_generator, args.space)
+
+
+def open_nonlinear(args: argparse.Namespace, name: str, checkpoint: le.Checkpoint) -> le.NonlinearEdit | None:
+    """Load a learned step of each face's own, or none where a name is no file of one."""
+    from latentedit.discovery import is_nonlinear
+
+    if not is_nonlinear(name):
+        return None
+    if args.keep:
+        raise InputError(f"--keep and {name}: ratings are held along a direction, and this is none: leave --keep out")
+    return le.load_nonlinear(name, checkpoint.generator, args.any_generator)
 
 
 def _choose_layers(text: str, direction: le.Direction, config: AnyConfig) -> tuple[int, ...]:
@@ -213,7 +230,9 @@ def parse_share(text: str) -> float:
 
 def describe_flags(args: argparse.Namespace) -> dict[str, Any]:
     """List every flag as it was given or defaulted, fit for run.json."""
-    flags = {flag: value for flag, value in sorted(vars(args).items()) if flag not in ("run", "default_seeds")}
+    flags = {
+        flag: value for flag, value in sorted(vars(args).items()) if flag != "run" and not flag.startswith("default_")
+    }
     return {flag: _plain(value) for flag, value in flags.items()}
 
 

@@ -58,6 +58,7 @@ def add_parser(commands: arguments.Commands) -> None:
         "--faces", type=arguments.parse_count, default=12_000, metavar="N", help="seeds 0 to N-1 (default 12000)"
     )
     building.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    building.add_argument("--only", nargs="+", metavar="NAME", help="leave the others of the folder as they are")
     building.add_argument("--cards", type=Path, metavar="DIR", help="folder for a page about them, with strips")
     removing = arguments.add_command(actions, "remove", remove, "remove one of your own directions", EXAMPLES)
     removing.add_argument("direction", metavar="NAME", help="a name of `latentedit directions list`")
@@ -243,10 +244,10 @@ def _open_network(args: argparse.Namespace, *names: str) -> le.Checkpoint | None
 
 def build(args: argparse.Namespace) -> None:
     """Find, measure and write the collection, and the page about it."""
-    from latentedit.collection import SHOWN, build_collection, write_cards
+    from latentedit.collection import NAMES, SHOWN, build_collection, write_cards
 
     generator, assessor = arguments.open_network(args).generator, le.load_assessor("omi")
-    collection = build_collection(generator, assessor, args.out, args.faces, quiet=args.quiet)
+    collection = build_collection(generator, assessor, args.out, args.faces, args.only or NAMES, args.quiet)
     if args.cards is not None:
         write_cards(generator, assessor, collection, args.cards)
     facts = {name: direction.provenance["effects"] for name, direction in collection.items()}

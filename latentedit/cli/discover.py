@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import latentedit as le
-from latentedit.cli import arguments, printing, scored_faces
+from latentedit.cli import arguments, learning, printing, scored_faces
 from latentedit.errors import InputError
 from latentedit.ranges import format_ranges, parse_layers, parse_seeds
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 EXAMPLES = """\
   latentedit discover --scorer omi:happy --name joy                   faces of seeds 0-1999, logistic regression
@@ -21,6 +19,7 @@ EXAMPLES = """\
   latentedit discover --latents ws.npz --scores ratings.csv --labels quantile:.1 --name mine
   latentedit discover --method learned --seeds 0-255 --scorer omi --name memorable
   latentedit discover --method gradient --seeds 0-255 --keep happy age gender attractive --name only_memorable
+  latentedit discover --method nonlinear --keep happy age --out bent.safetensors
   latentedit discover --method channels --scorer omi:gender           ranks channels, to use as --direction 3_20
   latentedit discover --unsupervised sefa --layers 4-7 --num 10       comp0 to comp9
   latentedit discover --table --seeds 0-3999 --trunc .5               accuracy by space, threshold and rendering
@@ -35,22 +34,24 @@ def add_parser(commands: arguments.Commands) -> None:
     parser = arguments.add_command(commands, "discover", run, "find a direction from scores, or without any", EXAMPLES)
     parser.add_argument(
         "--method",
-        choices=[*BY_SCORES, *BY_GRADIENT, "channels"],
+        choices=[*BY_SCORES, *BY_GRADIENT, "nonlinear", "channels"],
         default="logistic",
         help="logistic (default), svm, ridge, pls (partial least squares) or mean (difference of means) from scores; "
-        "gradient (averaged) or learned (GANalyze) through a scorer; channels ranks those of StyleSpace",
+        "gradient (averaged) or learned (GANalyze) through a scorer; nonlinear: learned, each face its own step; "
+        "channels ranks those of StyleSpace",
     )
     parser.add_argument("--unsupervised", choices=["pca", "sefa"], help="without scores: GANSpace or SeFa")
     parser.add_argument("--table", action="store_true", help="the memorability paper's table, in markdown; keeps none")
     parser.add_argument("--name", help="what to call it in your own library; unsupervised: comp, before 0, 1, ...")
     parser.add_argument("--num", type=arguments.parse_count, default=10, help="how many components (default 10)")
-    parser.add_argument("--steps", type=arguments.parse_count, default=300, help="of --method learned (default 300)")
+    parser.add_argument("--steps", type=arguments.parse_count, default=300, help="of learning (default 300)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the .safetensors that --method nonlinear writes")
     parser.add_argument(
         "--keep",
         nargs="+",
         default=[],
         metavar="ATTRIBUTE",
-        help="what --method gradient shall leave, such as happy age",
+        help="what gradient, learned and nonlinear shall leave, such as happy age",
     )
     parser.add_argument("--space", choices=["z", "w", "w+", "s"], default="w", help="default: w; w+ mixes styles")
     parser.add_argument("--layers", default="all", metavar="L", help="all, coarse, middle, fine or such as 4-7")
@@ -68,6 +69,8 @@ def run(args: argparse.Namespace) -> None:
         find_unsupervised(args)
     elif args.method == "channels":
         print_channels(args)
+    elif args.method == "nonlinear":
+        learning.find_nonlinear(args)
     else:
         find_supervised(args)
 
@@ -164,8 +167,8 @@ def _find(args: argparse.Namespace, checkpoint: le.Checkpoint) -> le.Direction:
         raise InputError(f"--method {args.method} follows a scorer: leave out --scores, --labels and --rendering")
     if args.method == "gradient" and (args.space, args.layers) != ("w", "all"):
         raise InputError("--method gradient moves all layers of W: leave out --space and --layers, or take learned")
-    if args.keep and args.method != "gradient":
-        raise InputError(f"--keep and --method {args.method}: ratings are kept by --method gradient")
+    if args.keep and args.method in BY_SCORES:
+        raise InputError(f"--keep and --method {args.method}: ratings are kept by gradient, learned and nonlinear")
     if args.method in BY_SCORES:
         latents, scores, origin = scored_faces.open_scored(args, checkpoint, args.space)
         return le.discover(
@@ -180,25 +183,12 @@ def _find(args: argparse.Namespace, checkpoint: le.Checkpoint) -> le.Direction:
             layers,
             args.labels,
         )
+    if args.method == "learned":
+        return learning.learn_direction(args, checkpoint, layers)
     faces, scorer = scored_faces.open_faces(args, checkpoint), le.load_scorer(args.scorer)
     rest: dict[str, Any] = {"provenance": faces.origin, "class_index": args.class_index, "quiet": args.quiet}
-    if args.method == "gradient":
-        return _follow_gradient(args, checkpoint, faces.ws, scorer, rest)
-    schedule = le.Schedule(num_steps=args.steps)
-    return le.learn_direction(
-        checkpoint.generator, faces.ws, scorer, args.name, (), args.space, layers, schedule, **rest
-    )
-
-
-def _follow_gradient(
-    args: argparse.Namespace, checkpoint: le.Checkpoint, ws: Tensor, scorer: le.Scorer, rest: dict[str, Any]
-) -> le.Direction:
-    """Average the gradient; where ratings are kept, step in the metric that docs/proof.md found the best."""
-    from latentedit.direction import find_roots
-
     keep = arguments.open_attributes(args.keep)
-    metric = find_roots(le.measure_covariance(checkpoint.generator, args.class_index))[1] if keep else None
-    return le.discover_by_gradient(checkpoint.generator, ws, scorer, args.name, **rest, keep=keep, metric=metric)
+    return le.discover_by_gradient(checkpoint.generator, faces.ws, scorer, args.name, **rest, keep=keep)
 
 
 def _choose_layers(args: argparse.Namespace, checkpoint: le.Checkpoint) -> tuple[int, ...] | None:
@@ -221,9 +211,7 @@ def _check_success(direction: le.Direction) -> None:
             f"{direction.name} failed and was not kept: {_say_accuracy(found)} held-out faces on the right side, "
             f"guessing gives {found['guessing_accuracy']:.3f}: give more faces, or scores that the latents tell"
         )
-    if "last_loss" in found and found["last_loss"] >= found["first_loss"]:
-        losses = f"{found['first_loss']:.3g} to {found['last_loss']:.3g}"
-        raise InputError(f"{direction.name} failed and was not kept: its loss went from {losses}, take another method")
+    learning.check_progress(direction)
 
 
 def _quality_line(found: dict[str, Any]) -> str:
@@ -232,7 +220,7 @@ def _quality_line(found: dict[str, Any]) -> str:
         right = f"{_say_accuracy(found)} faces on the right side, guessing {found['guessing_accuracy']:.3f}"
         return f"hold-out   {right}, Spearman {found['hold_out_spearman']:.3f}"
     if "last_loss" in found:
-        return f"learned    squared error {found['first_loss']:.3g} at first, {found['last_loss']:.3g} at last"
+        return learning.loss_line(found)
     return f"averaged   gradients of {found['num_faces']} faces"
 
 

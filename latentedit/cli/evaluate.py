@@ -17,6 +17,7 @@ from latentedit.reporting import recorded, write_run
 
 if TYPE_CHECKING:
     from latentedit.evaluation import Card
+    from latentedit.evaluation.similarity import Similarity
 
 EXAMPLES = """\
   latentedit evaluate w_sq cond_traits                     256 fresh faces, judged by patches, omi beside it
@@ -54,6 +55,12 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument(
         "--by-layer", action="store_true", help="measure the layers of one direction at 3 sigmas instead"
     )
+    parser.add_argument(
+        "--identity",
+        metavar="NET[=FILE]",
+        help="compare people too: vgg16, resnet50 or senet50, or with your own weights",
+    )
+    parser.add_argument("--lpips", choices=["alex", "squeeze", "vgg"], help="compare looks too")
     seeds = arguments.as_argument(parse_seeds)
     parser.add_argument("--seeds", type=seeds, default=SEEDS, metavar="S", help=f"fresh faces (default {SEEDS})")
     parser.add_argument(
@@ -123,7 +130,7 @@ def compare_directions(args: argparse.Namespace) -> None:
     from latentedit.evaluation.tables import as_facts, compare_cards
 
     alphas = _choose_alphas(args.reach, args.steps)
-    judges = [le.load_assessor(name) for name in args.judges]
+    judges, similarities = [le.load_assessor(name) for name in args.judges], _open_similarities(args)
     checkpoint = arguments.open_network(args)
     edits = _open_edits(args, checkpoint)
     cards = le.evaluate(
@@ -136,7 +143,8 @@ def compare_directions(args: argparse.Namespace) -> None:
         args.level,
         alphas,
         args.population,
-        class_index=args.class_index,
+        similarities,
+        args.class_index,
         quiet=args.quiet,
     )
     facts: dict[str, Any] = {
@@ -154,15 +162,33 @@ def compare_directions(args: argparse.Namespace) -> None:
     printing.announce(args, facts, lines)
 
 
-def _open_edits(args: argparse.Namespace, checkpoint: le.Checkpoint) -> list[le.Direction | le.Holding]:
-    """Load the directions, and with --keep the paths along them that hold ratings."""
-    found = [le.load_direction(name, checkpoint.generator, args.any_generator, args.space) for name in args.directions]
+def _open_edits(
+    args: argparse.Namespace, checkpoint: le.Checkpoint
+) -> list[le.Direction | le.Holding | le.NonlinearEdit]:
+    """Load the directions and learned steps, or with --keep directions and the paths along them that hold ratings."""
+    named: list[le.Direction | le.Holding | le.NonlinearEdit] = [
+        arguments.open_nonlinear(args, name, checkpoint) or arguments.load_direction(args, name, checkpoint)
+        for name in args.directions
+    ]
     scorers = arguments.open_attributes(args.keep)
     if not scorers:
-        return [*found]
+        return named
+    found = [one for one in named if isinstance(one, le.Direction)]
     covariance = le.measure_covariance(checkpoint.generator, args.class_index)
     measured = [one if one.sigma else le.calibrate(one, checkpoint.generator, args.class_index) for one in found]
     return [*found, *(le.Holding(checkpoint.generator, one, scorers, covariance) for one in measured)]
+
+
+def _open_similarities(args: argparse.Namespace) -> dict[str, Similarity]:
+    """Load what compares faces before and after, beside MS-SSIM the networks that are asked for."""
+    from latentedit.evaluation import load_distance, load_identity
+
+    found: dict[str, Similarity] = {"ms_ssim": le.ms_ssim}
+    if args.identity:
+        found[f"identity, {args.identity.partition('=')[0]}"] = load_identity(args.identity)
+    if args.lpips:
+        found[f"LPIPS, {args.lpips}"] = load_distance(args.lpips)
+    return found
 
 
 def _choose_alphas(reach: float, steps: int) -> list[float]:

@@ -46,32 +46,36 @@ def add_faces(parser: argparse.ArgumentParser, seeds: str) -> None:
 
 
 def open_faces(
-    args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction
+    args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction | None = None
 ) -> tuple[Tensor, list[str]]:
-    """Make the faces that the arguments choose: -> z, ws or styles [N, ...], and a name for each."""
+    """Make the faces that the arguments choose: -> z, ws or styles [N, ...], or ws without a direction; their names."""
     if args.latents is not None:
         return _load_faces(args, checkpoint, direction)
     seeds = args.seeds or parse_seeds(args.default_seeds)
     if args.trunc_cutoff is not None and args.trunc_cutoff < 0:
         raise InputError(f"--trunc-cutoff {args.trunc_cutoff}: give a number of layers, 0 or more")
     names = [f"seed{seed:04d}" for seed in seeds]
-    if direction.space == "z":
+    if direction is not None and direction.space == "z":
         return le.sample_z(seeds, checkpoint.config.z_dim), names
     ws = le.sample(checkpoint.generator, seeds, _psi(args), args.trunc_cutoff, args.class_index)
-    return le.to_styles(checkpoint.generator, ws) if direction.space == "s" else ws, names
+    return le.to_styles(checkpoint.generator, ws) if _is_in_styles(direction) else ws, names
+
+
+def _is_in_styles(direction: le.Direction | None) -> bool:
+    return direction is not None and direction.space == "s"
 
 
 def _load_faces(
-    args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction
+    args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction | None
 ) -> tuple[Tensor, list[str]]:
     """Load the faces of --latents, which no seed's setting may alter."""
     for flag in ("seeds", "trunc", "trunc_cutoff", "class_index"):
         if getattr(args, flag) is not None:
             name = flag.removesuffix("_index").replace("_", "-")
             raise InputError(f"--{name} and --latents: latents are taken as they are, give one of them")
-    if direction.space == "z":
+    if direction is not None and direction.space == "z":
         raise InputError(f"--latents {args.latents}: they are ws, and direction {direction.name} moves z: give --seeds")
-    load = le.load_styles if direction.space == "s" else le.load_latents
+    load = le.load_styles if _is_in_styles(direction) else le.load_latents
     faces = load(args.latents, checkpoint.generator)
     return faces, [f"{args.latents.stem}-{i:04d}" for i in range(len(faces))]
 
@@ -83,7 +87,12 @@ def _psi(args: argparse.Namespace) -> float:
 def open_mover(
     args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction, layers: tuple[int, ...]
 ) -> Mover:
-    """Make what moves faces to every alpha, straight or on a path that holds what --keep names."""
+    """Make what moves faces to every alpha: straight, by learned steps, or on a path that holds what --keep names."""
+    from latentedit.discovery import is_nonlinear
+
+    if is_nonlinear(args.direction):
+        bent = le.load_nonlinear(args.direction, checkpoint.generator, any_generator=True)
+        return lambda latents, alphas, unit: bent.sweep(latents, alphas, layers, unit).ws
     scorers = arguments.open_attributes(args.keep)
     if not scorers:
         return lambda latents, alphas, unit: map_faces(
@@ -102,10 +111,14 @@ def map_faces(args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le
 
 
 def render_faces(
-    args: argparse.Namespace, checkpoint: le.Checkpoint, direction: le.Direction, latents: Tensor, quiet: bool = False
+    args: argparse.Namespace,
+    checkpoint: le.Checkpoint,
+    direction: le.Direction | None,
+    latents: Tensor,
+    quiet: bool = False,
 ) -> Tensor:
-    """Render ws or styles: -> [..., 3, H, W]."""
-    draw = le.render_styles if direction.space == "s" else le.render
+    """Render styles along a direction that moves them, else ws: -> [..., 3, H, W]."""
+    draw = le.render_styles if _is_in_styles(direction) else le.render
     return draw(checkpoint.generator, latents, args.noise_mode, quiet=quiet or args.quiet, precision=args.precision)
 
 

@@ -17,6 +17,7 @@ from latentedit.cli import (
     align,
     apply,
     bench,
+    completion,
     condition,
     convert,
     datasets,
@@ -25,11 +26,14 @@ from latentedit.cli import (
     doctor,
     evaluate,
     evaluate_predictor,
+    explain,
     inspect,
+    interpolate,
     invert,
     models,
     sample,
     score,
+    similar,
     sweep,
     train,
 )
@@ -39,6 +43,7 @@ from latentedit.errors import InputError, Notice, one_line
 COMMANDS = (
     apply,
     sweep,
+    interpolate,
     sample,
     align,
     invert,
@@ -46,6 +51,8 @@ COMMANDS = (
     condition,
     evaluate,
     evaluate_predictor,
+    explain,
+    similar,
     score,
     inspect,
     convert,
@@ -55,10 +62,12 @@ COMMANDS = (
     train,
     bench,
     doctor,
+    completion,
 )
 EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
+  latentedit interpolate --seeds 1,5,9 --loop             a film from face to face
   latentedit sample --num 100000 --out pop                latents and scores, gone on with after a kill
   latentedit discover --scorer omi:happy --name joy       a direction of your own
   latentedit condition w_sq --without smile --name cond_smile

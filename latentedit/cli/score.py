@@ -61,15 +61,15 @@ def run(args: argparse.Namespace) -> None:
     names = args.scorer.split(",")
     if "none" in names:
         raise InputError(f"--predictor {args.scorer}: nothing would be scored, name a scorer such as omi")
-    source = _open_source(args)
-    scorers = _open_scorers(args, names)
+    source = open_source(args)
+    scorers = open_scorers(args, names)
     if args.out is None:
         _print_scores(args, source, scorers)
     else:
         _write_sheet(args, source, scorers)
 
 
-def _open_scorers(args: argparse.Namespace, names: list[str]) -> list[AnyScorer]:
+def open_scorers(args: argparse.Namespace, names: list[str]) -> list[AnyScorer]:
     """Load the scorers, networks onto --device."""
     from latentedit.checkpoints.zoo import choose_device
     from latentedit.predictors import PredictorScorer
@@ -81,7 +81,7 @@ def _open_scorers(args: argparse.Namespace, names: list[str]) -> list[AnyScorer]
     return scorers
 
 
-def _open_source(args: argparse.Namespace) -> Source:
+def open_source(args: argparse.Namespace) -> Source:
     """Find image files, or make the latents of --seeds or --latents; one of the three."""
     from latentedit.scoresheet import Photographs, find_images
 
@@ -120,7 +120,7 @@ def _print_scores(args: argparse.Namespace, source: Source, scorers: list[AnySco
     skipped = _find_skipped(facts)
     cells = [_cells(row, scorers) for row in facts if "error" not in row]
     lines = printing.table(["image", *(scorer.name for scorer in scorers)], cells)
-    printing.announce(args, facts, [*lines, *_skipped_lines(skipped)])
+    printing.announce(args, facts, [*lines, *skipped_lines(skipped)])
 
 
 def _write_sheet(args: argparse.Namespace, source: Source, scorers: list[AnyScorer]) -> None:
@@ -137,7 +137,7 @@ def _write_sheet(args: argparse.Namespace, source: Source, scorers: list[AnyScor
     facts = {"file": str(args.out), "images": len(source.names), "resumed_at": done, "unreadable": skipped}
     lines = [f"written    {args.out}, {len(source.names) - len(skipped)} images scored"]
     lines += [f"at floor   {name}: {count} images" for name, count in floors.items() if count]
-    printing.announce(args, {**facts, "at_floor": floors}, [*lines, *_skipped_lines(skipped)])
+    printing.announce(args, {**facts, "at_floor": floors}, [*lines, *skipped_lines(skipped)])
 
 
 def _find_skipped(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ def _find_skipped(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return skipped
 
 
-def _skipped_lines(skipped: list[dict[str, Any]]) -> list[str]:
+def skipped_lines(skipped: list[dict[str, Any]]) -> list[str]:
     lines = [f"skipped    {row['error']}" for row in skipped[:MOST_LISTED]]
     hidden = len(skipped) - MOST_LISTED
     return [*lines, f"skipped    {hidden} more, see --json"] if hidden > 0 else lines

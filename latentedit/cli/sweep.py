@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latentedit as le
-from latentedit.cli import arguments, faces, printing
+from latentedit.cli import arguments, faces, filming, printing
 from latentedit.errors import InputError
 from latentedit.ranges import format_ranges
 from latentedit.reporting import recorded, write_run
@@ -23,6 +24,7 @@ EXAMPLES = """\
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
   latentedit sweep --direction smile --seeds 5 --unit sigma --scorer omi:happy
   latentedit sweep --direction 9_6 --start -10 --end 10
+  latentedit sweep --direction smile --seeds 3 --video smile.gif --ping-pong
 """
 
 
@@ -37,17 +39,22 @@ def add_parser(commands: arguments.Commands) -> None:
     faces.add_faces(parser, seeds="1,3,7,20")
     arguments.add_network(parser)
     arguments.add_scorer(parser)
+    filming.add_video(parser, None, 4.0, "the way from --start to --end")
     arguments.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Sweep, render, score, write and print."""
     alphas = _choose_alphas(args.start, args.end, args.steps)
+    film = filming.open_film(args)
     checkpoint = arguments.open_network(args)
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
     latents, names = faces.open_faces(args, checkpoint, direction)
-    moved = faces.open_mover(args, checkpoint, direction, layers)(latents, alphas, args.unit)
+    if film is not None:
+        film.check_grid(len(names))
+    move = faces.open_mover(args, checkpoint, direction, layers)
+    moved = move(latents, alphas, args.unit)
     labels = [f"{alpha:+g}" if alpha else "0" for alpha in alphas]
     with recorded(args.outdir, args.latents) as folder:
         images = faces.render_faces(args, checkpoint, direction, moved)  # [N, A, 3, H, W]
@@ -69,6 +76,11 @@ def run(args: argparse.Namespace) -> None:
         le.image_grid(images, cells or None, labels, names, title).save(folder / "sweep.png")
         if scores is not None:
             _write_scores(folder / "scores.csv", names, alphas, scores)
+        if film is not None:
+            render = partial(faces.render_faces, args, checkpoint, direction, quiet=True)
+            scenes = _film(args, film, direction, move, latents)
+            filming.shoot(film, folder / film.name, checkpoint.config.img_resolution, render, scorer, names, scenes)
+        beside = sorted(path.name for path in folder.iterdir() if path.name != "sweep.png")
         write_run(folder, **facts)
     lines = [
         printing.network_line(args.network, checkpoint),
@@ -76,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
         *_edges(direction, alphas, args.unit, format_ranges(layers)),
         *printing.keep_lines(args.keep),
         *_score_table(names, labels, cells),
-        f"written    {args.outdir / 'sweep.png'}" + (", scores.csv" if scores is not None else "") + " and run.json",
+        f"written    {args.outdir / 'sweep.png'}, {', '.join([*beside, 'run.json'])}",
     ]
     printing.announce(args, facts, lines)
 
@@ -86,6 +98,17 @@ def _choose_alphas(start: float, end: float, steps: int) -> list[float]:
     if not 2 <= steps <= 1000 or start >= end:
         raise InputError(f"--start {start:g} --end {end:g} --steps {steps}: give start < end and 2 to 1000 steps")
     return [float(f"{start + (end - start) * i / (steps - 1):.6g}") for i in range(steps)]
+
+
+def _film(
+    args: argparse.Namespace, film: filming.Film, direction: le.Direction, move: faces.Mover, latents: Tensor
+) -> filming.Scenes:
+    """Move the faces from --start to --end; a path that holds scores is walked once, with all its alphas."""
+    moments, unit = film.time(), args.unit or direction.unit
+    for part in [moments] if args.keep else film.cut(moments, len(latents)):
+        alphas = [args.start + share * (args.end - args.start) for share in part]
+        said = [f"{direction.name}, alpha {round(alpha, 2) + 0.0:+.2f} {unit}" for alpha in alphas]
+        yield move(latents, alphas, args.unit), list(map(filming.Shot, part, said))
 
 
 def _edges(direction: le.Direction, alphas: list[float], unit: Unit | None, layers: str) -> list[str]:

@@ -139,7 +139,7 @@ def _add_assessor(actions: arguments.Commands) -> None:
         actions, "assessor", train_assessor_command, "train an assessor that ships", EXAMPLES
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="attribute_means.csv and images/")
-    parser.add_argument("--name", default="omi", help="omi (default) or patches: what it sees in a face")
+    parser.add_argument("--name", default="omi", help="omi (default), patches or deep: what it sees in a face")
     parser.add_argument("--out", type=Path, default=Path("omi.safetensors"), help="default omi.safetensors")
     parser.add_argument(
         "--plot", type=Path, metavar="PNG", help="draw how reliable the scores are (needs the extra plots)"
@@ -173,12 +173,16 @@ def _add_measure(actions: arguments.Commands) -> None:
     parser.add_argument(
         "--input-size", type=arguments.parse_count, default=224, metavar="PX", help="what features see (default 224)"
     )
+    parser.add_argument(
+        "--detector", type=Path, metavar="ONNX", help="also count the faces that YuNet finds; `models get yunet`"
+    )
     arguments.add_output(parser, outdir="runs/measures")
 
 
 def train_measure_command(args: argparse.Namespace) -> None:
     """Measure the generator in the features of the network inside `resmem`."""
     from latentedit.checkpoints.zoo import choose_device
+    from latentedit.inversion.detection import load_detector
     from latentedit.predictors.resmem import load_resmem_resnet
     from latentedit.training.feature_store import Measuring
     from latentedit.training.model_card import format_measures
@@ -186,7 +190,10 @@ def train_measure_command(args: argparse.Namespace) -> None:
 
     measuring = Measuring(load_resmem_resnet().to(choose_device(args.device)), args.input_size)
     checkpoint = arguments.open_network(args)
-    measures = measure_generator(args.data, checkpoint, args.outdir, measuring, args.samples, args.trunc, args.quiet)
+    detector = load_detector(args.detector) if args.detector else None
+    measures = measure_generator(
+        args.data, checkpoint, args.outdir, measuring, args.samples, args.trunc, detector, args.quiet
+    )
     printing.announce(args, measures, [*format_measures(measures).splitlines(), f"written    {args.outdir}"])
 
 

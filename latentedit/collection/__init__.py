@@ -6,5 +6,7 @@ from latentedit.collection.cards import write_cards as write_cards
 from latentedit.collection.recipes import CONDITIONED as CONDITIONED
 from latentedit.collection.recipes import FOUND as FOUND
 from latentedit.collection.recipes import HELD_OUT_SEEDS as HELD_OUT_SEEDS
+from latentedit.collection.recipes import NAMES as NAMES
 from latentedit.collection.recipes import SHOWN as SHOWN
+from latentedit.collection.recipes import STEADIED as STEADIED
 from latentedit.collection.recipes import TRUNCATION_PSI as TRUNCATION_PSI

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,20 @@ from latentedit.collection.recipes import (
     CONDITIONED,
     FOUND,
     HELD_OUT_SEEDS,
+    NAMES,
     SHOWN,
+    STEADIED,
     TRUNCATION_PSI,
     attribute_of,
     summarise,
 )
-from latentedit.direction import Direction, cosines
-from latentedit.discovery import calibrate, discover, discover_by_gradient
+from latentedit.direction import Direction, check_same_generator, cosines
+from latentedit.discovery import calibrate, discover, discover_by_gradient, steady
+from latentedit.errors import InputError
 from latentedit.evaluation import measure_effects, rate_population
 from latentedit.files import staged
 from latentedit.latents import sample
-from latentedit.library import SUFFIX, save_direction
+from latentedit.library import SUFFIX, read_direction, save_direction
 from latentedit.networks import Generator
 from latentedit.predictors import Assessor, AttributeScorer
 from latentedit.scoring import RenderedScorer, score_faces
@@ -33,22 +36,68 @@ from latentedit.statistics import wilson_interval
 
 NUM_GRADIENTS = 512
 NUM_UNEDITED = 1024
+MEASURED = ("cosines", "effects", "held_out")  # keys of provenance that come last
 
 
 def build_collection(
-    generator: Generator, assessor: Assessor, folder: Path, num_faces: int, quiet: bool = True
+    generator: Generator,
+    assessor: Assessor,
+    folder: Path,
+    num_faces: int,
+    only: Collection[str] = NAMES,
+    quiet: bool = True,
 ) -> dict[str, Direction]:
     """Find, condition, measure and write every direction of the collection; return them by name.
 
     `num_faces` is how many faces a direction is fitted to, seeds from 0 on, where it is no gradient.
+    Those that are not among `only` stay as they are in the folder, but for their cosines.
     """
-    collection = {name: _find(generator, assessor, name, num_faces, quiet) for name in FOUND}
-    for name, (parent, conditions) in CONDITIONED.items():
-        others = [collection[condition] for condition in conditions]
-        collection[name] = calibrate(collection[parent].condition_on(others, name=name), generator)
-    measured = measure_collection(generator, assessor, collection)
+    if unknown := set(only) - set(NAMES):
+        raise InputError(
+            f"{', '.join(sorted(unknown))}: no direction of the collection, choose from {', '.join(NAMES)}"
+        )
+    stored = {name: _read_stored(generator, folder, name) for name in NAMES if name not in only}
+    collection: dict[str, Direction] = {}
+    for name in NAMES:
+        collection[name] = stored.get(name) or _make(generator, assessor, name, collection, num_faces, quiet)
+    measured = measure_collection(generator, assessor, collection, only)
     write_collection(measured, folder, fingerprint(generator))
     return measured
+
+
+def _read_stored(generator: Generator, folder: Path, name: str) -> Direction:
+    """Read a direction that was built before, for the same generator."""
+    path = folder / f"{name}{SUFFIX}"
+    if not path.exists():
+        raise InputError(f"{path} is not there: build all directions, not only some")
+    direction = read_direction(path)
+    check_same_generator(name, direction.generator, fingerprint(generator))
+    return direction
+
+
+def _make(
+    generator: Generator,
+    assessor: Assessor,
+    name: str,
+    collection: Mapping[str, Direction],
+    num_faces: int,
+    quiet: bool,
+) -> Direction:
+    """Make one direction, from those that come before it where it is conditioned."""
+    if name in FOUND:
+        return _find(generator, assessor, name, num_faces, quiet)
+    if name in CONDITIONED:
+        parent, conditions = CONDITIONED[name]
+        others = [collection[condition] for condition in conditions]
+        return calibrate(_unmeasured(collection[parent]).condition_on(others, name=name), generator)
+    parent, kept = STEADIED[name]
+    return _steady(generator, assessor, _unmeasured(collection[parent]), name, kept, quiet)
+
+
+def _unmeasured(direction: Direction) -> Direction:
+    """Drop what was measured of a direction once it was found."""
+    found = {key: value for key, value in direction.provenance.items() if key not in MEASURED}
+    return replace(direction, provenance=found)
 
 
 def _find(generator: Generator, assessor: Assessor, name: str, num_faces: int, quiet: bool) -> Direction:
@@ -67,6 +116,16 @@ def _find(generator: Generator, assessor: Assessor, name: str, num_faces: int, q
         return discover_by_gradient(generator, ws, scorer, name, settings, quiet=quiet)
     scores = score_faces(generator, scorer, ws, quiet=quiet)[:, 0]
     return discover(generator, ws, scores, recipe.method, name, settings)
+
+
+def _steady(
+    generator: Generator, assessor: Assessor, parent: Direction, name: str, kept: tuple[str, ...], quiet: bool
+) -> Direction:
+    """Turn a direction so that ratings stay put where its own has gained, on faces as the commands render them."""
+    ws = sample(generator, range(NUM_GRADIENTS), TRUNCATION_PSI)
+    scorer, *others = (AttributeScorer(assessor, attribute) for attribute in (attribute_of(name), *kept))
+    settings = {"seeds": f"0-{NUM_GRADIENTS - 1}", "truncation_psi": TRUNCATION_PSI}
+    return steady(generator, parent, ws, scorer, others, name=name, provenance=settings, quiet=quiet)
 
 
 @dataclass(frozen=True)
@@ -102,24 +161,19 @@ def population_sd(generator: Generator, assessor: Assessor, num_faces: int = NUM
 
 
 def measure_collection(
-    generator: Generator, assessor: Assessor, collection: Mapping[str, Direction]
+    generator: Generator, assessor: Assessor, collection: Mapping[str, Direction], only: Collection[str] = NAMES
 ) -> dict[str, Direction]:
-    """Write into each direction's provenance what it does to held-out faces, and its cosines with the others."""
+    """Write into provenances the cosines with the others and, of those in `only`, what they do to held-out faces."""
     ws = sample(generator, HELD_OUT_SEEDS, TRUNCATION_PSI)
     unedited = rate_unedited(generator, assessor)
-    between = _tabulate_cosines(collection)
-    return {
-        name: replace(
-            direction,
-            provenance={
-                **direction.provenance,
-                "effects": _measure(generator, assessor, direction, ws, unedited),
-                "held_out": unedited.judge(direction, attribute_of(name)),
-                "cosines": between[name],
-            },
-        )
-        for name, direction in collection.items()
-    }
+    measured = {}
+    for name, between in _tabulate_cosines(collection).items():
+        facts = {**collection[name].provenance, "cosines": between}
+        if name in only:
+            facts["effects"] = _measure(generator, assessor, collection[name], ws, unedited)
+            facts["held_out"] = unedited.judge(collection[name], attribute_of(name))
+        measured[name] = replace(collection[name], provenance=facts)
+    return measured
 
 
 def _measure(

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from latentedit.collection.recipes import CONDITIONED, FOUND, SHOWN, TRUNCATION_PSI, attribute_of, summarise
+from latentedit.collection.recipes import CONDITIONED, FOUND, SHOWN, STEADIED, TRUNCATION_PSI, attribute_of, summarise
 from latentedit.direction import Direction, cosines
 from latentedit.editing import sweep
 from latentedit.evaluation.tables import format_markdown
@@ -92,6 +92,9 @@ def _origin(name: str, facts: Mapping[str, Any]) -> str:
     """Say how a direction was found."""
     if name in CONDITIONED:
         return f"`{summarise(name)}`, by joint projection."
+    if name in STEADIED:
+        left = ", ".join(f"{scorer} {change:+.2f}" for scorer, change in facts["changes_in_sd"].items())
+        return f"`{summarise(name)}`, on {facts['num_faces']:,} faces, where it changes by {left} SD."
     recipe = FOUND[name]
     if recipe.method == "gradient":
         return f"The average gradient over {facts['num_faces']:,} faces, {summarise(name)}."

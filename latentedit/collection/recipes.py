@@ -42,6 +42,10 @@ CONDITIONED = {  # direction: its parent and what it is projected off
     "cond_attractive": ("w_sq", ("attractive",)),
     "cond_traits": ("w_sq", ("smile", "age", "gender", "attractive")),
 }
+STEADIED = {  # direction: its parent and the ratings that stay put where its own has gained
+    "steady_traits": ("w_sq", ("happy", "age", "gender", "attractive")),
+}
+NAMES = (*FOUND, *CONDITIONED, *STEADIED)
 SHOWN = tuple(dict.fromkeys(recipe.attribute for recipe in FOUND.values()))  # attributes, in tables
 HELD_OUT_SEEDS = range(2_000_000, 2_000_064)  # faces that no direction was found on
 TRUNCATION_PSI = 0.7  # of the faces that effects are measured on, as the commands render them
@@ -51,10 +55,13 @@ def summarise(name: str) -> str:
     """Say in a few words what a direction follows."""
     if name in FOUND:
         return FOUND[name].summary
+    if name in STEADIED:
+        parent, kept = STEADIED[name]
+        return f"{parent} steadied in {', '.join(kept)}"
     parent, conditions = CONDITIONED[name]
     return f"{parent} without {', '.join(conditions)}"
 
 
 def attribute_of(name: str) -> str:
     """Name the rating that a direction is about."""
-    return FOUND[name if name in FOUND else CONDITIONED[name][0]].attribute
+    return FOUND[name if name in FOUND else (CONDITIONED | STEADIED)[name][0]].attribute

@@ -16,5 +16,11 @@ from latentedit.discovery.learning import hold_scores as hold_scores
 from latentedit.discovery.learning import keep_identity as keep_identity
 from latentedit.discovery.learning import learn_direction as learn_direction
 from latentedit.discovery.learning import stay_near as stay_near
+from latentedit.discovery.nonlinear import NonlinearEdit as NonlinearEdit
+from latentedit.discovery.nonlinear import is_nonlinear as is_nonlinear
+from latentedit.discovery.nonlinear import learn_nonlinear as learn_nonlinear
+from latentedit.discovery.nonlinear import load_nonlinear as load_nonlinear
+from latentedit.discovery.nonlinear import save_nonlinear as save_nonlinear
+from latentedit.discovery.steadying import steady as steady
 
 UNSUPERVISED: dict[str, Callable[..., list[Direction]]] = {"pca": find_components, "sefa": factorize}

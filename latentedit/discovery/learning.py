@@ -112,6 +112,10 @@ def train_step(
         torch.autograd.backward(loss)
         optimizer.step()
         losses.append(float(loss.detach()))
+    if not all(parameter.isfinite().all() for parameter in step.parameters()):
+        raise InputError(
+            f"learning {scorer.name} went astray: give a smaller learning rate than {schedule.learning_rate:g}"
+        )
     tenth = max(1, len(losses) // 10)
     return {
         "schedule": asdict(schedule),

@@ -9,6 +9,9 @@ from latentedit.evaluation.effects import rate_population as rate_population
 from latentedit.evaluation.effects import summarise_effect as summarise_effect
 from latentedit.evaluation.layers import LayerEffect as LayerEffect
 from latentedit.evaluation.layers import analyse_layers as analyse_layers
+from latentedit.evaluation.likeness import compare_identities as compare_identities
+from latentedit.evaluation.likeness import load_distance as load_distance
+from latentedit.evaluation.likeness import load_identity as load_identity
 from latentedit.evaluation.measurement import Judge as Judge
 from latentedit.evaluation.proof import evaluate as evaluate
 from latentedit.evaluation.similarity import cosine_of as cosine_of

@@ -94,11 +94,10 @@ def _check_fresh(edit: Direction | Edit | Path, seeds: Sequence[int]) -> None:
 
 def _seeds_of(provenance: Mapping[str, Any]) -> Iterator[str]:
     """List the seeds that a direction, or one that it was made from, was found on."""
-    match provenance:
-        case {"seeds": str() as seeds}:
-            yield seeds
-        case {"parent_provenance": dict() as parent}:
-            yield from _seeds_of(parent)
+    if isinstance(seeds := provenance.get("seeds"), str):
+        yield seeds
+    if isinstance(parent := provenance.get("parent_provenance"), dict):
+        yield from _seeds_of(parent)
 
 
 def _fill_card(

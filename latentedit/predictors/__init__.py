@@ -22,9 +22,10 @@ AnyScorer = AttributeScorer | PredictorScorer
 
 
 def load_assessor(name: str) -> OmiAssessor:
-    """Load everything that a bundled assessor rates: `omi` gives all 34 attributes at once, and so does `patches`.
+    """Load everything that a bundled assessor rates: `omi` gives all 34 attributes at once, and so do others.
 
-    The two see different things in a face: let one judge the edits that were found with the other.
+    `omi`, `patches` and `deep` see different things in a face: let one judge the edits that were found with
+    another. `deep` needs the package `resmem`, whose network it looks through.
     """
     if name not in ASSESSORS:
         raise InputError(f"no scorer is called {name!r}: {suggest(name, [*ASSESSORS, *PUBLISHED])}")

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from latentedit.checkpoints import load_record, save_record
 from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.attributes import AttributeScorer
+from latentedit.predictors.deep import DeepFeatures
 from latentedit.predictors.features import GradientFeatures
 from latentedit.predictors.patches import PatchFeatures
 
 KIND = "assessor"
 SMALLEST_SIDE = 32  # pixels: a smaller face shows too little to rate
-FEATURES = {features.kind: features for features in (GradientFeatures, PatchFeatures)}
-FaceFeatures = GradientFeatures | PatchFeatures
+FEATURES = {features.kind: features for features in (GradientFeatures, PatchFeatures, DeepFeatures)}
+FaceFeatures = GradientFeatures | PatchFeatures | DeepFeatures
 
 
 class OmiAssessor(nn.Module):

@@ -14,6 +14,7 @@ from torch import Tensor
 from latentedit.errors import InputError
 from latentedit.photographs import to_images
 from latentedit.predictors.attributes import COVERAGE, suggest
+from latentedit.predictors.deep import DeepConfig, DeepFeatures
 from latentedit.predictors.features import FeatureConfig, GradientFeatures
 from latentedit.predictors.omi import FaceFeatures, OmiAssessor
 from latentedit.predictors.patches import PatchConfig
@@ -28,6 +29,7 @@ from latentedit.training.views import VIEWS, View, unchanged
 
 FEATURES: dict[str, Callable[[Tensor, int], FaceFeatures]] = {  # of each assessor, from faces and a seed
     "omi": lambda _images, _seed: GradientFeatures(FeatureConfig()),
+    "deep": lambda _images, _seed: DeepFeatures(DeepConfig()),
     "patches": lambda images, seed: learn_patches(images, PatchConfig(), seed),
 }
 
@@ -38,7 +40,7 @@ def train_assessor(
     """Train on `data`, write `out` (safetensors) and a model card beside it (.md), and return the header.
 
     `data` holds attribute_means.csv (column `stimulus` = file name, then one column an attribute)
-    and images/. `name` is `omi` or `patches`, which differ in what they see in a face. The seed
+    and images/. `name` is `omi`, `patches` or `deep`, which differ in what they see in a face. The seed
     draws the patches and the bootstrap, and deals the folds of faces other than OMI's.
     """
     out = Path(out)

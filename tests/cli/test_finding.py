@@ -98,6 +98,25 @@ def test_a_gradient_leaves_the_ratings_that_it_shall_keep(run, network, monkeypa
     assert cosines[0][2] > 0.1
 
 
+def test_a_nonlinear_edit_is_written_applied_and_evaluated(run, network, tmp_path):
+    out, faces = tmp_path / "bent.safetensors", ("--seeds", "0-19", "--scorer", "omi:happy", "--keep", "age")
+    done = run("discover", "--method", "nonlinear", "--network", network, "--steps", 12, *faces, "--out", out)
+    assert done.code == 0, done.err
+    assert "bent: a step of each face's own" in done.out
+    assert le.load_nonlinear(out, le.load_generator(network)).direction.provenance["num_penalties"] == 1
+    words = ("--network", network, "--seeds", "100-107", "--outdir", tmp_path / "out")
+    applied = run("apply", "--direction", out, "--alpha", 2, *words, "--layers", "0-5", "--json")
+    assert applied.facts["direction"]["name"] == "bent"
+    assert applied.facts["faces"][0]["score_before"] != applied.facts["faces"][0]["score_after"]
+    few = ("--population", "200-215", "--steps", 3, "--judges", "patches", "--target", "happy", "--json", "--quiet")
+    judged = run("evaluate", out, "up", *words, *few)
+    assert [card["edit"] for card in judged.facts["cards"]] == ["bent", "up"]
+    for command in (("apply", "--direction", out, "--alpha", 2, *words), ("evaluate", out, *words)):
+        refused = run(*command, "--keep", "age")
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert "bent.safetensors: ratings are held along a direction" in refused.err
+
+
 def test_axes_are_kept_by_number(run, network, monkeypatch):
     few = (10, None, None, range(99), True)
     monkeypatch.setattr("latentedit.discovery.components.find_components.__defaults__", few)
@@ -132,8 +151,10 @@ def test_the_papers_table(run, network):
         (("--name", "x", "--seeds", "0-3", "--scorer", "omi"), "at least 20 faces"),
         (("--name", "x", "--space", "z", "--layers", "2"), "z has no layers"),
         (("--name", "x", "--method", "learned", "--labels", "mean"), "leave out --scores, --labels"),
+        (("--name", "x", "--method", "nonlinear", "--seeds", "0-30"), "--out None: name the file to write"),
+        (("--method", "nonlinear", "--space", "w+", "--out", "x.safetensors"), "moves all layers of W"),
         (("--name", "x", "--method", "gradient", "--space", "z"), "moves all layers of W"),
-        (("--name", "x", "--method", "ridge", "--keep", "age"), "ratings are kept by --method gradient"),
+        (("--name", "x", "--method", "ridge", "--keep", "age"), "ratings are kept by gradient, learned and nonlinear"),
         (("--unsupervised", "pca", "--space", "s"), "lie in W"),
         (("--name", "x", "--scores", "missing.csv"), "missing.csv: No such file"),
     ],

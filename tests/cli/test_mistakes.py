@@ -50,6 +50,7 @@ MISTAKES = {
     "negative cutoff": ([*SWEEP, "--trunc-cutoff", "-1"], "--trunc-cutoff -1"),
     "outdir is a file": ([*SWEEP, "--outdir", "{tmp}/text.pkl"], "text.pkl"),
     "nothing left": (["condition", "up", "--without", "up", "--name", "x", "--network", "{network}"], "up without up"),
+    "no condition": (["condition", "up", "--name", "x", "--network", "{network}"], "condition up: name directions"),
     "bad name": (["condition", "up", "--without", "side", "--name", "../x", "--network", "{network}"], "'../x'"),
     "no image": (["score", "{tmp}/text.pkl"], "text.pkl"),
     "empty folder": (["score", "{tmp}/empty"], "holds no image"),

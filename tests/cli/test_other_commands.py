@@ -39,6 +39,18 @@ def test_condition_in_the_metric_of_the_covariance(run, network, scorable_genera
     assert cosine(one, side, measure_covariance(scorable_generator)) == pytest.approx(0, abs=1e-9)
 
 
+def test_condition_turns_a_direction_until_ratings_stay_put(run, network, scorable_generator, monkeypatch):
+    monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(50))
+    words = ("condition", "up", "--keep", "age", "--gain", 0.1, "--scorer", "omi:happy", "--seeds", "0-29")
+    done = run(*words, "--network", network, "--name", "still")
+    assert done.code == 0, done.err
+    assert "up keeping age" in done.out
+    assert "measured   omi:happy +0.1" in done.out
+    found = load_direction("still", scorable_generator).provenance
+    assert found["changes_in_sd"] == pytest.approx({"omi:happy": 0.1, "omi:age": 0}, abs=0.01)
+    assert (found["seeds"], found["truncation_psi"]) == ("0-29", 0.7)
+
+
 def test_condition_writes_the_file_that_is_named(run, network, tmp_path):
     done = run(
         "condition",

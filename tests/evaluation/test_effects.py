@@ -1,13 +1,15 @@
 import json
+from functools import partial
 
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 
-from latentedit.collection import CONDITIONED, FOUND, SHOWN, build_collection, write_cards
+from latentedit.collection import CONDITIONED, FOUND, SHOWN, STEADIED, build_collection, write_cards
 from latentedit.collection.building import Unedited
 from latentedit.direction import Direction, cosine
+from latentedit.discovery import steady
 from latentedit.evaluation import measure_effects, rate_population, summarise_effect
 from latentedit.latents import sample
 from latentedit.library import read_direction
@@ -52,8 +54,10 @@ def test_a_collection_is_found_conditioned_measured_and_indexed(tiny_generator, 
     monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(100))
     monkeypatch.setattr("latentedit.collection.building.HELD_OUT_SEEDS", range(100, 104))
     monkeypatch.setattr("latentedit.collection.building.NUM_GRADIENTS", 20)
+    monkeypatch.setattr("latentedit.collection.building.steady", partial(steady, gain=0.2))
+    monkeypatch.setitem(STEADIED, "steady_traits", ("w_sq", ("typical",)))
     collection = build_collection(tiny_generator, Brightness(), tmp_path, num_faces=300)
-    assert collection.keys() == FOUND.keys() | CONDITIONED.keys()
+    assert collection.keys() == FOUND.keys() | CONDITIONED.keys() | STEADIED.keys()
     index = json.loads((tmp_path / "index.json").read_text())
     assert index["directions"].keys() == collection.keys()
     for name, direction in collection.items():
@@ -68,6 +72,8 @@ def test_a_collection_is_found_conditioned_measured_and_indexed(tiny_generator, 
         for condition in conditions:
             assert abs(cosine(collection[name], collection[condition])) < 1e-6
             assert abs(collection[name].provenance["cosines"][condition]) < 1e-3
+    left = collection["steady_traits"].provenance["changes_in_sd"]
+    assert left == pytest.approx({"brightness:memorable": 0.2, "brightness:typical": 0}, abs=0.01)
     assert collection["smile"].provenance["held_out"]["accuracy"] > 0.7
     check_cards(tiny_generator, collection, tmp_path / "cards")
 
@@ -84,6 +90,7 @@ def check_cards(generator, collection, folder):
     shift = collection["smile"].provenance["effects"]["shift_in_sd"]["happy"]
     assert f"**{shift['-3 sigma']:+.2f} / {shift['+3 sigma']:+.2f}**" in page
     assert "rated memorable of oval faces" in page
+    assert "steadied in typical`, on 20 faces, where it changes by brightness:memorable +0.2" in page
     assert {path.name for path in folder.iterdir()} == {"README.md", "cosines.png"} | {f"{n}.png" for n in collection}
 
 

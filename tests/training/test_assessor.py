@@ -13,7 +13,9 @@ from scipy.stats import spearmanr
 
 from latentedit.errors import InputError
 from latentedit.predictors import OmiAssessor
+from latentedit.predictors.deep import DeepConfig
 from latentedit.predictors.patches import PatchConfig
+from latentedit.predictors.resnet import ResNet
 from latentedit.statistics import bootstrap_spearman, spearman
 from latentedit.training.assessor import FEATURES, train_assessor
 from latentedit.training.reliability import draw_reliability
@@ -35,6 +37,13 @@ def write_faces(folder: Path, count: int = 48) -> Path:
     return folder
 
 
+def make_resnet() -> ResNet:
+    """Make the same small network every time, with numbers that nothing taught."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return ResNet(50, width=4).eval()
+
+
 @pytest.fixture(scope="module", params=sorted(FEATURES))
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with data, and an assessor of small features trained on them, once of each kind."""
@@ -42,6 +51,8 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("latentedit.training.assessor.PatchConfig", lambda: PatchConfig(num_filters=8, regions=4))
         patch.setattr("latentedit.training.dictionary.NUM_PATCHES", 2000)
+        patch.setattr("latentedit.training.assessor.DeepConfig", lambda: DeepConfig(32, 128))
+        patch.setattr("latentedit.predictors.deep.load_resmem_resnet", make_resnet)
         train_assessor(write_faces(folder / "data"), folder / "light.safetensors", request.param, quiet=True)
         yield folder
 

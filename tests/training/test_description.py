@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -67,12 +69,12 @@ def test_clustering_finds_the_axes_that_points_lie_on() -> None:
 
 def test_folds_of_the_rated_faces_are_fixed_and_other_ones_for_each_assessor() -> None:
     stimuli = tuple(map(str, range(1, 1005)))
-    omi, patches = (deal_folds(stimuli, name, seed) for name, seed in (("omi", 0), ("patches", 5)))
+    omi, patches, deep = (deal_folds(stimuli, name, seed) for name, seed in (("omi", 0), ("patches", 5), ("deep", 1)))
     assert torch.equal(omi, deal_folds(stimuli, "omi", seed=7))
-    for folds in (*omi, *patches):
+    for folds in (*omi, *patches, *deep):
         assert set(folds.bincount().tolist()) == {200, 201}
-    for one in omi:
-        assert all((one != other).double().mean() > 0.7 for other in patches)
+    for one, other in itertools.chain(itertools.product(omi, patches), itertools.product((*omi, *patches), deep)):
+        assert (one != other).double().mean() > 0.7
 
 
 def test_folds_of_other_faces_are_dealt_evenly_by_the_seed() -> None:

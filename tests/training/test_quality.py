@@ -7,6 +7,7 @@ from PIL import Image
 
 from latentedit.checkpoints import Checkpoint
 from latentedit.errors import InputError
+from latentedit.inversion.detection import Face
 from latentedit.networks import Generator, GeneratorConfig
 from latentedit.training import quality
 from latentedit.training.feature_store import BATCH, FeatureStore, Measuring
@@ -57,6 +58,21 @@ def test_a_generator_is_measured_and_shown(photographs, checkpoint, tmp_path):
     assert "40 samples (psi 1) against all 45" in table
     with Image.open(tmp_path / "out" / "neighbours.png") as sheet:
         assert sheet.width / sheet.height == pytest.approx(1, abs=0.15)  # 8 columns, 4 rows of pairs
+
+
+def test_faces_are_those_that_the_detector_is_certain_of(photographs, checkpoint, tmp_path):
+    seen = []
+
+    def detect(picture):
+        seen.append(picture.size)
+        return [Face((0, 0, 9, 9), torch.zeros(5, 2), 0.9 if len(seen) % 4 else 0.8), Face((0, 0, 9, 9), None, 0.1)]
+
+    folder = tmp_path / "out"
+    data, measuring = [tmp_path / "data"], Measuring(Pixels(), 8)
+    measures = measure_generator(data, checkpoint, folder, measuring, 8, detector=detect, quiet=True)
+    assert measures["faces"] == 48
+    assert "certain (above .8) of 48 faces in 64 samples" in (folder / "measures.md").read_text()
+    assert seen == [(320, 320)] * 64
 
 
 def test_features_of_a_finished_measurement_are_not_computed_again(photographs, checkpoint, tmp_path):
