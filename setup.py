@@ -64,7 +64,7 @@ setup(
         "video": VIDEO,
         "completion": COMPLETION,
         "explain": EXPLAIN,
-        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN] + DATASETS + TENSORBOARD,
+        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *DATASETS, *TENSORBOARD, *VIDEO, *COMPLETION, *EXPLAIN],
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},
