@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import latentedit as le
-from latentedit.cli import arguments, printing, train_predictor
+from latentedit.cli import arguments, printing, train_autoencoder, train_predictor
 from latentedit.errors import InputError
 from latentedit.training.settings import AUGMENTATIONS, Settings
 
@@ -30,6 +30,7 @@ def add_parser(commands: arguments.Commands) -> None:
     _add_measure(actions)
     _add_encoder(actions)
     train_predictor.add_parser(actions)
+    train_autoencoder.add_parser(actions)
 
 
 def _add_generator(actions: arguments.Commands) -> None:

@@ -64,8 +64,12 @@ class FaceText(Predictor):
     @property
     def starts(self) -> dict[str, Callable[[Path], None]]:
         """SENet-50 from what was learned of people, BERT from a name of the Hugging Face hub or a folder."""
-        face = {} if self.mode == "text" else {"senet50": partial(load_identities, self.face)}
-        return face if self.mode == "image" else {**face, "bert": self._load_bert}
+        found: dict[str, Callable[[Path], None]] = {}
+        if self.mode != "text":
+            found["senet50"] = partial(load_identities, self.face)
+        if self.mode != "image":
+            found["bert"] = self._load_bert
+        return found
 
     def _load_bert(self, name: Path) -> None:
         with about(name), damaged("no weights of this BERT can be had there, give a folder of transformers"):

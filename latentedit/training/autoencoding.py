@@ -47,7 +47,7 @@ def _run_epoch(network: Autoencoder, optimizer: torch.optim.Optimizer, pixels: T
     """Reconstruct every image once in a random order: -> the mean squared error."""
     network.train()
     losses = []
-    for rows in torch.randperm(len(pixels)).split(batch):
+    for rows in torch.split(torch.randperm(len(pixels)), batch):
         images = vary(pixels[rows] / 127.5 - 1, flip=True, rotation=0) / 2 + 0.5
         loss = mean_squared(images, network(images)).mean()
         optimizer.zero_grad()

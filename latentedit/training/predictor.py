@@ -178,7 +178,7 @@ class PredictorTraining:
 
 def _rank_alike(scores: Tensor, predictions: Tensor) -> float:
     """Correlate by ranks: [N], [N] -> Spearman's correlation, 0 where all predictions are equal."""
-    if predictions.unique().numel() == 1:
+    if bool((predictions == predictions[0]).all()):
         return 0.0
     return float(spearman(scores.double().numpy(), predictions.double().numpy()))
 
