@@ -11,6 +11,7 @@ TEST = [
     "ruff",
     "mypy",
     "import-linter",
+    "playwright",
     "trustme",
     "nbclient",
     "ipykernel",
@@ -36,7 +37,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["latentedit*", "stylegan_ops*", "directions*"]),
     package_data={
-        "latentedit": ["py.typed", "*.pyi", "assets/*"],
+        "latentedit": ["py.typed", "*.pyi", "assets/*", "explorer/page/*"],
         "stylegan_ops": ["csrc/*.cu", "csrc/*.cpp", "csrc/*.h", "csrc/cpu/*.cpp", "csrc/cpu/*.h"],
         "directions": ["*/*.safetensors", "*/*.json", "*/*.md"],
     },

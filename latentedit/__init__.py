@@ -7,6 +7,16 @@
 >>> le.image_grid(le.render(G, edited)).save("edited.png")  # doctest: +SKIP
 """
 
+from typing import Any
+
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # the names are in __init__.pyi
+from latentedit.garbage import collection_paused
+
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # the names are in __init__.pyi
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used."""
+    with collection_paused():
+        return _load(name)

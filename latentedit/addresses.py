@@ -12,7 +12,7 @@ from latentedit.errors import InputError, about
 from latentedit.formats import Entry, ForeignSpace, move_channels, parse_channels, read_channels, read_entries
 from latentedit.library import SUFFIX, find_direction, list_directions, read_direction
 from latentedit.networks import AnyConfig, Generator
-from latentedit.ranges import parse_indices
+from latentedit.ranges import format_ranges, parse_indices, parse_layers
 
 LIST = ".txt"  # of channels
 SUFFIXES = (SUFFIX, LIST, ".npy", ".npz", ".pt", ".pth", ".pkl")  # what tells a file from a name
@@ -134,6 +134,28 @@ def _narrow(direction: Direction, num_ws: int) -> Direction:
         layers=tuple(direction.layers[i] for i in held),
         provenance={**direction.provenance, "num_ws": num_ws},
     )
+
+
+def choose_layers(text: str, direction: Direction, config: AnyConfig) -> tuple[int, ...]:
+    """Read `all`, `4-7` or `coarse` as layers of the direction's space (rows of ws, or style layers) that it moves.
+
+    Raises InputError where it moves none of them.
+    """
+    asked = _parse_layers(text, direction, config)
+    moved = tuple(layer for layer in asked if layer in direction.layers)
+    if not moved:
+        raise InputError(
+            f"--layers {text}: direction {direction.name} moves only layers {format_ranges(direction.layers)}"
+        )
+    return moved
+
+
+def _parse_layers(text: str, direction: Direction, config: AnyConfig) -> tuple[int, ...]:
+    if direction.space == "s":
+        return parse_layers(text, len(config.style_layers), [layer.row for layer in config.style_layers])
+    if direction.space == "z" and text.strip() != "all":
+        raise InputError(f"--layers {text}: direction {direction.name} moves z, which has no layers: leave it out")
+    return parse_layers(text, config.num_ws)
 
 
 def is_address(text: str) -> bool:

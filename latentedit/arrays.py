@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from latentedit.checkpoints.archive import is_plain
+from latentedit.checkpoints.bounded import Bounded
 from latentedit.checkpoints.inert import Call
 from latentedit.checkpoints.inspection import TORCH_LEGACY, ZIP
 from latentedit.checkpoints.loading import holds_pickle, load_pickled
-from latentedit.checkpoints.machine import Bounded
 from latentedit.checkpoints.unpickler import rebuild_array, rebuild_tensor, unpickle
 from latentedit.errors import InputError, damaged
 from latentedit.files import require_regular
@@ -55,10 +55,11 @@ def is_numpy(path: Path) -> bool:
 
 def _is_npz(path: Path) -> bool:
     """Tell whether a zip archive holds numpy arrays only."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with damaged(DAMAGED), zipfile.ZipFile(path) as archive:
-        return all(name.endswith(".npy") for name in archive.namelist())
+    with damaged(DAMAGED):
+        if not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return all(name.endswith(".npy") for name in archive.namelist())
 
 
 def to_tensor(value: object) -> Tensor | None:

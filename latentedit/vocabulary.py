@@ -16,6 +16,9 @@ DIRECTION_FORMATS: tuple[DirectionFormat, ...] = get_args(DirectionFormat)
 ProjectionSpace = Literal["w", "w+", "s"]
 PROJECTION_SPACES: tuple[ProjectionSpace, ...] = get_args(ProjectionSpace)
 
+ProjectionLoss = Literal["multiscale", "lpips-squeeze", "lpips-alex", "lpips-vgg"]
+PROJECTION_LOSSES: tuple[ProjectionLoss, ...] = get_args(ProjectionLoss)
+
 PasteMode = Literal["face", "change"]
 PASTE_MODES: tuple[PasteMode, ...] = get_args(PasteMode)
 

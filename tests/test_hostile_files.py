@@ -266,3 +266,9 @@ def test_what_unfolds_without_end_is_not_printed(tmp_path):
     assert load_archive(tmp_path / "factor.pt")
     torch.save({"G_ema": {"a": unfolding}}, tmp_path / "g.pt")
     refuse(load_generator_file, tmp_path / "g.pt")
+
+
+def test_an_archive_on_many_disks(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04PK\x06\x07" + struct.pack("<LQL", 0, 0, 9) + b"PK\x05\x06" + bytes(18))
+    with pytest.raises(InputError, match=r"a\.npz: its arrays cannot be read"):
+        read_entries(tmp_path / "a.npz")

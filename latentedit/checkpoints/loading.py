@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from latentedit.checkpoints.records import HEADER_KEY, open_tensors, parse_heade
 from latentedit.checkpoints.unpickler import unpickle
 from latentedit.errors import InputError, about
 from latentedit.files import require_regular
+from latentedit.garbage import collection_paused
 
 PICKLE = b"\x80"
 
@@ -30,20 +28,8 @@ def load_generator_file(path: str | Path) -> Checkpoint:
     that is no StyleGAN generator in full. The weights are held against the fingerprint that a file
     states, as latentedit's do, when `Checkpoint.fingerprint` is first asked for.
     """
-    with about(path), _collection_paused():
+    with about(path), collection_paused():
         return replace(_read(Path(path)), path=Path(path))
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """Put off Python's garbage collection: one walk through all that torch has imported takes longer than opening."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _read(path: Path) -> Checkpoint:

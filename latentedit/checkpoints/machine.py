@@ -8,31 +8,29 @@ the file, and what is copied out of the memo is counted.
 
 from __future__ import annotations
 
-import io
 import pickle
 import pickletools
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import IO, Any
 
+from latentedit.checkpoints.bounded import Bounded, Reader
 from latentedit.checkpoints.inert import Call, Name, Network
 from latentedit.errors import InputError, one_line
 
-Reader = Callable[[Any], Any]  # of what stands behind an opcode
-OPCODES: dict[bytes, tuple[str, Reader | None]] = {
-    info.code.encode("latin1"): (info.name, info.arg.reader if info.arg else None) for info in pickletools.opcodes
-}
 STOP = b"."
 ARGUMENTS = {  # opcodes that push what is written behind them
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
     *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
     *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 }
-CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-CONTAINERS: dict[str, type] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
-IGNORED = ("PROTO", "FRAME")
-LONGEST_LINE = 2**16  # bytes of a name or a number written as text
+VALUES: dict[str, Callable[[], Any]] = {  # opcodes that push always the same: how it is made
+    **{"NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False},
+    **{"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set},
+}
 LARGEST_INTEGER = 2**127  # torch's magic number has ten bytes; text of a much larger one takes for ever
 MOST_COPIES = 16  # values that calls may copy, for each byte that was read
+SIZED = (list, tuple, dict, set, str, bytes, bytearray)
 EXHAUSTING = "refused: a damaged pickle, or one made to exhaust the memory"
 
 
@@ -55,6 +53,9 @@ def run_pickle(
         ) from error
 
 
+Action = Callable[["Machine", Any], object]  # what an opcode does with its argument
+
+
 class Machine:
     """The stack, the marks on it and the memo of one pickle."""
 
@@ -70,26 +71,23 @@ class Machine:
 
     def run(self) -> Any:
         """Carry out every opcode up to STOP."""
-        while (code := self.file.read(1)) != STOP:
-            if code not in OPCODES:
+        bounded, plain = self.file, self.file.file
+        while (code := plain.read(1)) != STOP:
+            if code not in STEPS:
                 raise ValueError(f"{code!r} for an opcode")
-            name, read = OPCODES[code]
-            self._step(name, self.file.read_argument(code, read) if read else None)
+            read, is_long, act = STEPS[code]
+            if read is None:
+                act(self, None)
+            else:
+                act(self, bounded.read_argument(code, read) if is_long else read(plain))
         return self.stack.pop()
 
-    def _step(self, name: str, argument: Any) -> None:
-        if name in ARGUMENTS:
-            self.stack.append(_require_short(argument))
-        elif name in CONSTANTS:
-            self.stack.append(CONSTANTS[name])
-        elif name in CONTAINERS:
-            self.stack.append(CONTAINERS[name]())
-        elif name in ACTIONS:
-            ACTIONS[name](self, argument)
-        elif name == "PROTO" and argument > pickle.HIGHEST_PROTOCOL:
-            raise ValueError(f"protocol {argument}")
-        elif name not in IGNORED:
-            raise InputError(f"refused: its pickle uses the opcode {name}, which no checkpoint needs")
+    def _push(self, argument: Any) -> None:
+        self.stack.append(_require_short(argument))
+
+    def _require_protocol(self, version: int) -> None:
+        if version > pickle.HIGHEST_PROTOCOL:
+            raise ValueError(f"protocol {version}")
 
     def _put(self, index: int | None) -> None:
         self.memo[len(self.memo) if index is None else index] = self.stack[-1]
@@ -154,8 +152,7 @@ class Machine:
 
     def _charge(self, arguments: Iterable[Any]) -> None:
         """Count what a call may copy, as the same list can be passed to a million calls."""
-        sized = (list, tuple, dict, set, str, bytes, bytearray)
-        self.num_copied += sum(len(value) for value in arguments if isinstance(value, sized))
+        self.num_copied += sum([len(value) for value in arguments if isinstance(value, SIZED)])
         if self.num_copied > MOST_COPIES * self.file.tell():
             raise InputError(EXHAUSTING)
 
@@ -176,7 +173,14 @@ class Machine:
         self.stack.append(self.find_persistent(self.stack.pop()))
 
 
-ACTIONS: dict[str, Callable[[Machine, Any], object]] = {
+def _push_new(make: Callable[[], Any]) -> Action:
+    """Say what an opcode does that always pushes the same."""
+    return lambda machine, _: machine.stack.append(make())
+
+
+ACTIONS: dict[str, Action] = {
+    **dict.fromkeys(ARGUMENTS, Machine._push),
+    **{name: _push_new(make) for name, make in VALUES.items()},
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), Machine._put),
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), Machine._get),
     **dict.fromkeys(("GLOBAL", "STACK_GLOBAL"), Machine._name),
@@ -197,30 +201,24 @@ ACTIONS: dict[str, Callable[[Machine, Any], object]] = {
     "DICT": lambda machine, _: machine.stack.append(_pair_up(machine._take())),
     "BUILD": Machine._build,
     "BINPERSID": Machine._find_persistent,
+    "PROTO": Machine._require_protocol,
+    "FRAME": lambda machine, _: None,
 }
 
 
-class Bounded:
-    """A file whose reads take no more memory than it has bytes left, whatever lengths it states."""
+def _plan(opcode: pickletools.OpcodeInfo) -> tuple[Reader | None, bool, Action]:
+    """Say how an opcode's argument is read, whether it can be longer than a few bytes, and what is done with it."""
+    act = ACTIONS.get(opcode.name) or partial(_refuse_opcode, opcode.name)
+    if opcode.arg is None:
+        return None, False, act
+    return opcode.arg.reader, opcode.arg.n < 0 and opcode.arg.n != pickletools.TAKEN_FROM_ARGUMENT1, act
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file, start = file, file.tell()
-        self.size = file.seek(0, io.SEEK_END)
-        file.seek(start)
 
-    def tell(self) -> int:
-        """Say how many bytes lie before the next."""
-        return self.file.tell()
+def _refuse_opcode(name: str, machine: Machine, argument: Any) -> None:
+    raise InputError(f"refused: its pickle uses the opcode {name}, which no checkpoint needs")
 
-    def read(self, count: int) -> bytes:
-        return self.file.read(count if count < LONGEST_LINE else min(count, self.size - self.file.tell()))
 
-    def readline(self) -> bytes:
-        return self.file.readline(LONGEST_LINE)
-
-    def read_argument(self, code: bytes, read: Reader) -> Any:
-        """Read what stands behind an opcode."""
-        return read(self)
+STEPS = {opcode.code.encode("latin1"): _plan(opcode) for opcode in pickletools.opcodes}
 
 
 def _require_short(value: Any) -> Any:

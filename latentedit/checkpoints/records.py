@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -34,6 +32,8 @@ def save_record(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     """Write tensors to one safetensors file, whole or not at all."""
+    import safetensors.torch
+
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     content = safetensors.torch.save(plain, metadata)
     with about(path), replacing(Path(path)) as temporary:
@@ -79,6 +79,8 @@ def _locate(weights: WeightFile, start: int, entry: dict[str, Any]) -> StoredTen
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
     """Open a safetensors file; whatever is wrong with it becomes an InputError."""
+    import safetensors
+
     require_regular(path)
     if not starts_as_record(path):
         raise InputError("no safetensors file, or one with a header larger than any: fetch it again")

@@ -15,7 +15,7 @@ from torch import Tensor
 from latentedit.checkpoints.checkpoint import Checkpoint, build_generator
 from latentedit.checkpoints.inert import Network
 from latentedit.checkpoints.inference import infer_config
-from latentedit.checkpoints.nvidia import reconcile, require_supported
+from latentedit.checkpoints.settings import Parts, join, reconcile, require_supported, walk
 from latentedit.checkpoints.stored import allocate
 from latentedit.checkpoints.unpickler import rebuild_array, rebuild_number
 from latentedit.errors import InputError
@@ -50,7 +50,12 @@ def _keep(x: Tensor) -> Tensor:
 
 
 def _transpose(x: Tensor) -> Tensor:
-    return torch.from_numpy(x.t().numpy().copy("C"))  # on one core, unlike torch's
+    """Transpose [I, O] into [O, I], a few inputs at a time, which the cache holds; on one core, unlike torch's."""
+    inputs, outputs = x.shape
+    turned = allocate(x.nbytes).view(torch.float32).reshape(outputs, inputs)
+    for start in range(0, inputs, STRIP):
+        turned.numpy()[:, start : start + STRIP] = x.numpy()[start : start + STRIP].T
+    return turned
 
 
 def _order_axes(x: Tensor) -> Tensor:
@@ -101,7 +106,7 @@ LAYERS = {
 
 def interpret(content: object) -> Checkpoint:
     """Read the averaged generator Gs of a pickle that holds (G, D, Gs), or the only network of another."""
-    networks = dict(_walk(_pick(content)))
+    networks = dict(walk(_pick(content), "/", _read))
     settings = _gather_settings(networks)
     variables = dict(_variables(networks))
     _require_skip(variables)
@@ -121,41 +126,27 @@ def _pick(content: object) -> Network:
     raise InputError("holds no networks (G, D, Gs), as NVIDIA's TensorFlow pickles do")
 
 
-def _walk(network: Network) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every network's prefix and state: the generator's own under "", then its components'."""
-    waiting: list[tuple[str, object]] = [("", network)]
-    seen = set()
-    while waiting:
-        prefix, part = waiting.pop()
-        if id(part) in seen:
-            raise InputError(f"damaged: the network {prefix!r} is in it twice")
-        seen.add(id(part))
-        state = _state(prefix, part)
-        yield prefix, state
-        waiting += [(f"{prefix}{name}/", child) for name, child in (state.get("components") or {}).items()]
-
-
-def _state(prefix: str, network: object) -> dict[str, Any]:
-    """Return what a network keeps; the source text beside it is never looked at."""
+def _read(path: str, network: object) -> tuple[dict[str, Any], Mapping[Any, object]]:
+    """Return what a network keeps, and its components; the source text beside it is never looked at."""
     match network:
         case Network(state={"version": version, "static_kwargs": dict(), "variables": list()} as state):
             if version not in VERSIONS:
                 raise InputError(f"its networks are of version {reprlib.repr(version)}: not supported, 2 to 4 are")
-            if isinstance(state.get("components") or {}, dict):
-                return dict(state)
-    raise InputError(f"damaged: the network {prefix!r} in it holds no variables")
+            if isinstance(components := state.get("components") or {}, dict):
+                return state, components
+    raise InputError(f"damaged: the network {path!r} in it holds no variables")
 
 
-def _gather_settings(networks: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _gather_settings(networks: Parts) -> dict[str, Any]:
     """Collect the keyword arguments under PyTorch's names; the generator's own overrule its components'."""
     settings: dict[str, Any] = {"w_avg_beta": W_AVG_BETA}
-    for prefix, state in reversed(networks.items()):
+    for path, state in reversed(networks.items()):
         for key, value in state["static_kwargs"].items():
             if key == "normalize_latents" and not value:
                 raise InputError("a StyleGAN2 generator that does not normalize z: not supported")
             if key in SETTINGS and value is not None:
                 settings[SETTINGS[key]] = rebuild_number(value)
-                require_supported(prefix, SETTINGS[key], settings[SETTINGS[key]])
+                require_supported(path, SETTINGS[key], settings[SETTINGS[key]])
     return settings
 
 
@@ -166,15 +157,15 @@ def _taps(settings: Mapping[str, Any]) -> tuple[float, ...]:
     return taps
 
 
-def _variables(networks: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, object]]:
+def _variables(networks: Parts) -> Iterator[tuple[str, object]]:
     """Yield every variable's full name and its array, still written down."""
-    for prefix, state in networks.items():
+    for path, state in networks.items():
         for variable in state["variables"]:
             match variable:
                 case (str(name), array):
-                    yield f"{prefix}{name}", array
+                    yield join(path, "/", name), array
                 case _:
-                    raise InputError(f"damaged: a variable of the network {prefix!r} has no name")
+                    raise InputError(f"damaged: a variable of the network {path!r} has no name")
 
 
 def _rebuild(array: object, buffer: Tensor | None) -> Tensor:

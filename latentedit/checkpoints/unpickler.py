@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from latentedit.checkpoints.archive import require_plain
+from latentedit.checkpoints.bounded import Bounded, Reader
 from latentedit.checkpoints.inert import CLASSES, FUNCTIONS, Call
 from latentedit.checkpoints.inspection import TORCH_LEGACY
-from latentedit.checkpoints.machine import Bounded, Reader, run_pickle
+from latentedit.checkpoints.machine import run_pickle
 from latentedit.checkpoints.stored import HeldBytes, Span, StoredTensor, Text, WeightFile
 from latentedit.errors import InputError
 

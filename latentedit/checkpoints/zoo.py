@@ -28,7 +28,8 @@ def load_checkpoint(network: str | Path = "faces", device: str = "cpu") -> Check
         mend = suggest_items(str(network), "generator")
         raise InputError(f"network {str(network)!r} is neither a file nor a known name: {mend}")
     checkpoint = load_generator_file(path)
-    checkpoint.generator.to(place)
+    if place.type != "cpu":
+        checkpoint.generator.to(place)
     if item is None:
         return checkpoint
     return replace(checkpoint, source=checkpoint.source or item.source, licence=checkpoint.licence or item.licence)

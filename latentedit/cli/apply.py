@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import latentedit as le
-from latentedit.cli import arguments, faces, goal, inverting, photographs, printing
+from latentedit.cli import arguments, faces, goal, identity, inverting, photographs, printing
 from latentedit.ranges import format_ranges
 from latentedit.reporting import recorded, write_run
 from latentedit.vocabulary import UNITS, Unit
@@ -27,6 +27,7 @@ EXAMPLES = """\
   latentedit apply --direction w_sq --keep happy age --alpha 3
   latentedit apply --direction w_sq --to 60 --budget happy=.5,age=.5
   latentedit apply --photo photo.jpg --direction w_sq --alpha 3 --paste-back
+  latentedit apply --photo photo.jpg --direction smile --alpha 4 --keep-identity 0.8 --strip
   latentedit apply --latents out/photo.npz --tuned out/tuned.safetensors --direction smile --alpha 2
 """
 
@@ -36,6 +37,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser = arguments.add_command(commands, "apply", run, "move faces along a direction: w + alpha * w*", EXAMPLES)
     arguments.add_direction(parser, units=(*UNITS, "score"))
     goal.add_goal(parser)
+    identity.add_identity(parser)
     faces.add_faces(parser, seeds="1")
     photographs.add_photographs(parser)
     arguments.add_network(parser)
@@ -46,7 +48,7 @@ def add_parser(commands: arguments.Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Edit, render, score, write and print."""
     checkpoint = arguments.open_network(args)
-    found = photographs.open_photographs(args)
+    checkpoint, found = inverting.set_upright(args, checkpoint, photographs.open_photographs(args))
     direction, layers = arguments.open_direction(args, checkpoint)
     scorer = arguments.open_scorer(args)
     painter = replace(checkpoint, generator=inverting.open_tuned(args, checkpoint))
@@ -57,7 +59,9 @@ def run(args: argparse.Namespace) -> None:
     move = faces.open_mover(args, painter, direction, layers)
     alphas, reached = goal.choose_alphas(args, painter, direction, scorer, latents, move)
     unit = None if reached else args.unit
+    alphas, kept = identity.limit_alphas(args, painter, direction, latents, alphas, unit, move)
     both = _move_all(latents, alphas, unit, move)
+    places = identity.watch_population(args, checkpoint, direction, names, both)
     with recorded(args.outdir, args.latents) as folder:
         pairs = faces.render_faces(args, painter, direction, both)  # [N, 2, 3, H, W]
         pasted = photographs.paste_back(args, found, pairs)
@@ -69,6 +73,8 @@ def run(args: argparse.Namespace) -> None:
             "alpha": le.convert_alpha(direction, alphas[0], unit),
             "alphas": alphas,
             "goals": goal.goal_facts(reached),
+            "kept": identity.kept_facts(kept),
+            "sigmas_out": places,
             "layers": format_ranges(layers),
             "flags": arguments.describe_flags(args),
             "scorer": scorer.name if scorer else None,
@@ -84,9 +90,10 @@ def run(args: argparse.Namespace) -> None:
     lines = [
         printing.network_line(args.network, checkpoint),
         *printing.preview_lines(args.precision),
-        *([] if reached else [printing.alpha_line(direction, facts["alpha"], facts["layers"])]),
+        *([] if reached or kept else [printing.alpha_line(direction, facts["alpha"], facts["layers"])]),
         *printing.keep_lines(args.keep),
         *goal.goal_lines(args, names, reached, direction.unit),
+        *identity.kept_lines(args, names, kept),
         *(_face_line(face, scorer) for face in rows),
         f"written    {args.outdir / 'strip.png'} and {2 * len(rows) + len(pasted) + 2} files beside it",
     ]

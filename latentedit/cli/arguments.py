@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import latentedit as le
 from latentedit.errors import InputError
-from latentedit.ranges import format_ranges, parse_layers, parse_seeds
+from latentedit.ranges import parse_seeds
 from latentedit.vocabulary import UNITS
 
 if TYPE_CHECKING:
-    from latentedit.networks import AnyConfig
     from latentedit.predictors import AnyScorer
 
 Commands = Any  # argparse's own type for sub-parsers is private
@@ -144,14 +143,11 @@ def open_network(args: argparse.Namespace) -> le.Checkpoint:
 
 def open_direction(args: argparse.Namespace, checkpoint: le.Checkpoint) -> tuple[le.Direction, tuple[int, ...]]:
     """Load the direction and the layers that an edit moves; measure sigma where an alpha counts it and nobody did."""
+    from latentedit.addresses import choose_layers
+
     bent = open_nonlinear(args, args.direction, checkpoint)
     direction = bent.direction if bent else load_direction(args, args.direction, checkpoint)
-    layers = _choose_layers(args.layers, direction, checkpoint.config)
-    moved = tuple(layer for layer in layers if layer in direction.layers)
-    if not moved:
-        raise InputError(
-            f"--layers {args.layers}: direction {direction.name} moves only layers {format_ranges(direction.layers)}"
-        )
+    moved = choose_layers(args.layers, direction, checkpoint.config)
     if args.unit == "sigma" and direction.sigma is None:
         direction = le.calibrate(direction, checkpoint.generator, args.class_index)
     return direction, moved
@@ -171,15 +167,6 @@ def open_nonlinear(args: argparse.Namespace, name: str, checkpoint: le.Checkpoin
     if args.keep:
         raise InputError(f"--keep and {name}: ratings are held along a direction, and this is none: leave --keep out")
     return le.load_nonlinear(name, checkpoint.generator, args.any_generator)
-
-
-def _choose_layers(text: str, direction: le.Direction, config: AnyConfig) -> tuple[int, ...]:
-    """Read --layers as layers of the direction's space: rows of ws, or style layers."""
-    if direction.space == "s":
-        return parse_layers(text, len(config.style_layers), [layer.row for layer in config.style_layers])
-    if direction.space == "z" and text.strip() != "all":
-        raise InputError(f"--layers {text}: direction {direction.name} moves z, which has no layers: leave it out")
-    return parse_layers(text, config.num_ws)
 
 
 def open_scorer(args: argparse.Namespace) -> AnyScorer | None:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from latentedit.addresses import LIST, choose_entries, fit, locate
@@ -14,7 +15,8 @@ from latentedit.arrays import is_numpy, load_content
 from latentedit.checkpoints import load_checkpoint, load_record
 from latentedit.checkpoints.records import has_header
 from latentedit.direction import Direction
-from latentedit.downloads import find_item, suggest_items
+from latentedit.downloads import find_item, list_items, suggest_items
+from latentedit.downloads.expectation import sha256_of
 from latentedit.errors import InputError, about
 from latentedit.formats import Entry, read_channels, recognise
 from latentedit.formats.stylespace import TEXT_TO_CHANNELS, is_text_to_channels
@@ -25,6 +27,8 @@ from latentedit.population.manifest import read_manifest
 from latentedit.population.shards import Shards
 from latentedit.ranges import format_ranges
 from latentedit.spaces import StyleDirection
+
+DETECTOR = ".onnx"
 
 
 def describe(address: str, generator: Generator | None = None) -> dict[str, Any]:
@@ -41,6 +45,8 @@ def describe(address: str, generator: Generator | None = None) -> dict[str, Any]
         return _describe_record(path, generator)
     if path.suffix == LIST:
         return {"file": str(path), "kind": "direction", "format": "StyleSpace channels", "name": read_channels(path)}
+    if path.suffix == DETECTOR:
+        return _describe_detector(path)
     return _describe_arrays(path, which, generator) or _describe_generator(address)
 
 
@@ -80,8 +86,36 @@ def _describe_arrays(path: Path, which: str, generator: Generator | None) -> dic
             also = {"or": TEXT_TO_CHANNELS} if is_text_to_channels(content) else {}
             return _describe_latents(path, *latents, generator) | also
         if is_numpy(path):
-            raise InputError("holds neither directions nor latents: check that it is the right file")
+            return _describe_other_arrays(path, content)
     return None
+
+
+def _describe_other_arrays(path: Path, content: object) -> dict[str, Any]:
+    """Describe a file of numpy's that is of no use here, by what is in it."""
+    arrays = content if isinstance(content, dict) else {"": content}
+    shapes = {name: list(array.shape) for name, array in arrays.items() if isinstance(array, np.ndarray)}
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "kind": "arrays",
+        "arrays": [f"{name} {shape}".strip() for name, shape in shapes.items()],
+        "odd": ["neither directions nor latents: no command can use it"],
+    }
+
+
+def _describe_detector(path: Path) -> dict[str, Any]:
+    """Describe an .onnx file, which only a detector of faces can be; it is not run."""
+    digest = sha256_of(path)
+    known = next((item for item in list_items().values() if item.sha256 == digest), None)
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "kind": "detector",
+        "name": known and known.name,
+        "licence": known and known.licence,
+        "sha256": digest,
+        "odd": [] if known else ["not YuNet's published file: --detector may refuse it"],
+    }
 
 
 def _describe_entries(path: Path, entries: list[Entry], generator: Generator | None) -> dict[str, Any]:

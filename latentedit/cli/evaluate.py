@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import latentedit as le
-from latentedit.cli import arguments, printing
+from latentedit.cli import arguments, consistency, printing
 from latentedit.errors import InputError
 from latentedit.ranges import format_ranges, parse_seeds
 from latentedit.reporting import recorded, write_run
@@ -25,6 +25,7 @@ EXAMPLES = """\
   latentedit evaluate w_sq cond_smile cond_traits --judges patches --seeds 5000000-5000063
   latentedit evaluate w_sq --keep happy age --seeds 5000000-5000015 --steps 5
   latentedit evaluate w_sq --by-layer --seeds 5000000-5000031    which layers carry it
+  latentedit evaluate w_sq smile --consistency --seeds 5000000-5000015   edit, render, invert, undo
 """
 SEEDS, POPULATION = "3000000-3000255", "3100000-3101023"
 SHOWN = ("happy", "age", "gender", "attractive")
@@ -61,6 +62,7 @@ def add_parser(commands: arguments.Commands) -> None:
         help="compare people too: vgg16, resnet50 or senet50, or with your own weights",
     )
     parser.add_argument("--lpips", choices=["alex", "squeeze", "vgg"], help="compare looks too")
+    consistency.add_consistency(parser)
     seeds = arguments.as_argument(parse_seeds)
     parser.add_argument("--seeds", type=seeds, default=SEEDS, metavar="S", help=f"fresh faces (default {SEEDS})")
     parser.add_argument(
@@ -75,7 +77,9 @@ def add_parser(commands: arguments.Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Choose what to measure."""
-    if args.by_layer:
+    if args.consistency:
+        consistency.compare_consistency(args)
+    elif args.by_layer:
         compare_layers(args)
     else:
         compare_directions(args)

@@ -25,6 +25,8 @@ EXAMPLES = """\
   latentedit invert photo.jpg --tune                      and out/tuned.safetensors, for `apply --tuned`
   latentedit invert photos/ --space w --steps 500 --outdir codes
   latentedit invert photo.jpg --encoder encoder.safetensors --fast
+  latentedit invert photo.jpg --network ffhq-1024 --encoder e4e_ffhq_encode.pt --loss lpips-vgg
+  latentedit invert photo.jpg --network stylegan3-r-ffhqu-1024 --upright
 
 An interrupted projection goes on when the command is repeated.
 """
@@ -55,6 +57,7 @@ def run(args: argparse.Namespace) -> None:
     _check(args)
     checkpoint = arguments.open_network(args)
     found = portraits.open_portraits(args, args.photographs)
+    checkpoint, found = inverting.set_upright(args, checkpoint, found)
     targets = stack_crops(found, checkpoint.config.img_resolution).to(checkpoint.generator.mapping.w_avg.device)
     inversion = inverting.invert(args, checkpoint, targets, args.space)
     fidelities = {"inversion": measure_fidelity(checkpoint.generator, inversion.latents, targets, args.class_index)}
@@ -100,13 +103,13 @@ def _describe(
     fidelities: dict[str, Fidelity],
 ) -> dict[str, Any]:
     """Say how the inversions came about and how good they are, fit for run.json."""
-    from latentedit.inversion.resemblance import LOSS
+    from latentedit.inversion.resemblance import describe_loss
 
     return {
         "network": printing.describe_network(args.network, checkpoint),
         "flags": arguments.describe_flags(args),
         "space": inversion.settings.space,
-        "loss": LOSS,
+        "loss": describe_loss(inversion.settings.loss),
         "losses": list(inversion.losses),
         "photographs": [
             {**portrait.describe(), **{name: fidelity.describe(i) for name, fidelity in fidelities.items()}}
@@ -124,12 +127,15 @@ def _write(
     difference: dict[str, Tensor] | None,
 ) -> None:
     """Write one file of latents a photograph, and the difference to the tuned generator."""
+    from latentedit.inversion.posing import read_pose
     from latentedit.inversion.tuning import save_difference
 
+    transform = read_pose(checkpoint.generator)
+    posed = {} if transform is None else {"transform": transform.cpu().numpy()}
     save = le.save_styles if args.space == "s" else le.save_latents
     for portrait, latents in zip(found, inversion.latents, strict=True):
         notes = {"fingerprint": checkpoint.fingerprint, "alignment": json.dumps(portrait.alignment.to_dict())}
-        save(folder / f"{portrait.path.stem}.npz", latents[None], space=inversion.settings.space, **notes)
+        save(folder / f"{portrait.path.stem}.npz", latents[None], space=inversion.settings.space, **notes, **posed)
     if difference:
         save_difference(folder / TUNED, difference, checkpoint.fingerprint)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latentedit as le
 from latentedit.cli import arguments
 from latentedit.errors import InputError
-from latentedit.vocabulary import PROJECTION_SPACES
+from latentedit.vocabulary import PROJECTION_LOSSES, PROJECTION_SPACES
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from latentedit.inversion.portraits import Portrait
     from latentedit.inversion.projection import Inversion
 
 
@@ -21,7 +23,20 @@ def add_projection(parser: argparse._ActionsContainer) -> None:
     """Add how photographs are projected."""
     parser.add_argument("--steps", "--num-steps", type=arguments.parse_count, metavar="N", help="at most (default 200)")
     parser.add_argument("--lr", type=arguments.parse_positive, help="learning rate, in sigmas of W (default 0.15)")
-    parser.add_argument("--encoder", type=Path, metavar="FILE", help="start from the latents of `train encoder`'s file")
+    parser.add_argument(
+        "--loss", choices=PROJECTION_LOSSES, help="what is lowered (default multiscale, which needs no weights)"
+    )
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        metavar="FILE",
+        help="start from the latents of `train encoder`'s file, or of pSp's, e4e's or ReStyle's",
+    )
+    parser.add_argument(
+        "--upright",
+        action="store_true",
+        help="StyleGAN3: turn the generator's input, and leave the photograph as it is",
+    )
     parser.add_argument("--fast", action="store_true", help="take the encoder's latents as they are")
 
 
@@ -41,8 +56,8 @@ def check_projection(args: argparse.Namespace) -> None:
     """Refuse settings that contradict each other."""
     if args.fast and args.encoder is None:
         raise InputError("--fast takes an encoder's latents: name its file with --encoder")
-    if args.fast and (args.steps or args.lr):
-        raise InputError("--fast takes no steps: leave --steps and --lr out, or --fast")
+    if args.fast and (args.steps or args.lr or args.loss):
+        raise InputError("--fast takes no steps: leave --steps, --lr and --loss out, or --fast")
 
 
 def invert(args: argparse.Namespace, checkpoint: le.Checkpoint, targets: Tensor, space: str) -> Inversion:
@@ -51,7 +66,7 @@ def invert(args: argparse.Namespace, checkpoint: le.Checkpoint, targets: Tensor,
     from latentedit.inversion.projection import Inversion, ProjectionSettings, project
 
     generator = checkpoint.generator
-    given = {"num_steps": args.steps, "learning_rate": args.lr, "seed": getattr(args, "seed", None)}
+    given = {"loss": args.loss, "num_steps": args.steps, "learning_rate": args.lr, "seed": getattr(args, "seed", None)}
     chosen = {name: value for name, value in given.items() if value is not None}
     settings = ProjectionSettings(space=space, **chosen)  # type: ignore[arg-type]
     start = None if args.encoder is None else load_encoder(args.encoder, generator)(targets)
@@ -60,8 +75,36 @@ def invert(args: argparse.Namespace, checkpoint: le.Checkpoint, targets: Tensor,
     return project(generator, targets, settings, start, args.outdir, args.class_index, args.quiet)
 
 
+def set_upright(
+    args: argparse.Namespace, checkpoint: le.Checkpoint, found: list[Portrait]
+) -> tuple[le.Checkpoint, list[Portrait]]:
+    """Leave a photograph as it is turned, with --upright, and pose the generator to it."""
+    from latentedit.inversion.posing import pose, set_upright
+
+    if not args.upright:
+        return checkpoint, found
+    if len(found) != 1:
+        raise InputError(f"--upright poses the generator to one photograph, here are {len(found)}: give one")
+    portrait, transform = set_upright(found[0])
+    return replace(checkpoint, generator=pose(checkpoint.generator, transform)), [portrait]
+
+
 def open_tuned(args: argparse.Namespace, checkpoint: le.Checkpoint) -> le.Generator:
-    """Open the generator that renders: the checkpoint's own, or what --tuned makes of it."""
+    """Open the generator that renders: the checkpoint's own, what --tuned makes of it, as --latents pose it."""
+    from latentedit.inversion.posing import pose
     from latentedit.inversion.tuning import load_tuned
 
-    return load_tuned(args.tuned, checkpoint.generator) if args.tuned else checkpoint.generator
+    generator = load_tuned(args.tuned, checkpoint.generator) if args.tuned else checkpoint.generator
+    transform = _read_transform(args.latents) if args.latents is not None else None
+    return generator if transform is None else pose(generator, transform)
+
+
+def _read_transform(path: Path) -> Tensor | None:
+    """Read the pose that `invert --upright` kept beside latents."""
+    from latentedit.arrays import load_content, to_tensor
+    from latentedit.errors import about
+
+    with about(path):
+        content = load_content(path)
+        found = content.get("transform") if isinstance(content, dict) else None
+        return None if found is None else to_tensor(found)

@@ -28,6 +28,7 @@ from latentedit.cli import (
     evaluate,
     evaluate_predictor,
     explain,
+    explore,
     expose,
     inspect,
     interpolate,
@@ -46,6 +47,7 @@ COMMANDS = (
     apply,
     sweep,
     interpolate,
+    explore,
     sample,
     align,
     invert,
@@ -72,6 +74,7 @@ EXAMPLES = """examples:
   latentedit apply --direction w_sq --alpha 3             a face, the same face edited, both scores
   latentedit sweep --direction w_sq --seeds 0-3 --start -6 --end 6 --steps 7
   latentedit interpolate --seeds 1,5,9 --loop             a film from face to face
+  latentedit explore                                      a page with sliders
   latentedit sample --num 100000 --out pop                latents and scores, gone on with after a kill
   latentedit discover --scorer omi:happy --name joy       a direction of your own
   latentedit condition w_sq --without smile --name cond_smile

@@ -16,7 +16,20 @@ if TYPE_CHECKING:
 
     from latentedit.inversion.portraits import Portrait
 
-NEEDS_PHOTO = ("paste_back", "landmarks", "detector", "aligned", "face", "steps", "lr", "encoder", "fast")
+NEEDS_PHOTO = (
+    "paste_back",
+    "strip",
+    "landmarks",
+    "detector",
+    "aligned",
+    "face",
+    "steps",
+    "lr",
+    "loss",
+    "encoder",
+    "fast",
+    "upright",
+)
 SEEDS_ONLY = ("seeds", "trunc", "trunc_cutoff")
 SIDE = 256  # pixels of a face in the strip
 
@@ -33,6 +46,9 @@ def add_photographs(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=PASTE_MODES[0],
         help="put the edited face back into the photograph (face, default), or add what the edit changed (change)",
+    )
+    group.add_argument(
+        "--strip", action="store_true", help="photograph, inversion, edit and pasted in strip.png: pastes back too"
     )
     portraits.add_alignment(group)
     inverting.add_projection(group)
@@ -77,11 +93,12 @@ def paste_back(args: argparse.Namespace, found: list[Portrait], pairs: Tensor) -
     """Put each edited face back: pairs [N, 2, 3, R, R], before and after -> uint8 [3, H, W] each; none unasked."""
     from latentedit.inversion.pasting import paste
 
-    if args.paste_back is None:
+    mode = args.paste_back or (PASTE_MODES[0] if args.strip else None)
+    if mode is None:
         return []
     pairs = pairs.cpu()
     return [
-        paste(p.photograph, p.alignment, after, before, p.crop(before.shape[-1]), args.paste_back)
+        paste(p.photograph, p.alignment, after, before, p.crop(before.shape[-1]), mode)
         for p, (before, after) in zip(found, pairs, strict=True)
     ]
 

@@ -208,6 +208,13 @@ def _add_encoder(actions: arguments.Commands) -> None:
     )
     parser.add_argument("--batch", type=arguments.parse_count, default=8, help="rendered faces a step (default 8)")
     parser.add_argument("--lr", type=arguments.parse_positive, default=0.001, help="learning rate (default 0.001)")
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="FILE",
+        help="an encoder to go on from, or the state.pt of `train generator --anchor`",
+    )
+    parser.add_argument("--precision", choices=["bf16", "fp32"], default="bf16", help="default bf16")
     parser.add_argument("--seed", type=arguments.parse_seed, default=0, help="default 0")
     arguments.add_network(parser)
     arguments.add_output(parser, outdir="runs/encoder")
@@ -218,8 +225,8 @@ def train_encoder_command(args: argparse.Namespace) -> None:
     from latentedit.training.encoder import EncoderSettings, train_encoder
 
     checkpoint = arguments.open_network(args)
-    settings = EncoderSettings(args.steps, args.batch, args.lr, seed=args.seed)
-    losses = train_encoder(checkpoint.generator, args.data, args.outdir, settings, args.quiet)
+    settings = EncoderSettings(args.steps, args.batch, learning_rate=args.lr, precision=args.precision, seed=args.seed)
+    losses = train_encoder(checkpoint.generator, args.data, args.outdir, settings, args.quiet, args.start_from)
     path = args.outdir / "encoder.safetensors"
     facts = {"file": str(path), "base": checkpoint.fingerprint, "losses": losses}
     figures = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())

@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from latentedit.downloads.expectation import Expected, is_page, sha256_of
-from latentedit.downloads.partial import Partial
 from latentedit.downloads.registry import ASSETS, Item, shorten
 from latentedit.downloads.switches import is_offline
 from latentedit.errors import InputError, about, one_line
@@ -62,6 +60,8 @@ def _record_of(path: Path) -> Path:
 
 def _check(item: Item, path: Path) -> None:
     """Hold a file of the cache, also one that the user put there, against its checksum."""
+    from latentedit.downloads.expectation import is_page, sha256_of
+
     if is_page(path):
         raise InputError(f"{path} is a web page, not the file: delete it and download the file again")
     digest, expected = sha256_of(path), recorded_sha256(item)
@@ -107,6 +107,8 @@ def _fetch(item: Item, path: Path) -> None:
 
 def _download(item: Item, path: Path) -> None:
     """Try every mirror in turn, then put the file in its place."""
+    from latentedit.downloads.expectation import Expected
+    from latentedit.downloads.partial import Partial
     from latentedit.downloads.transfer import MirrorError, download
 
     part = Partial(path.with_name(f"{path.name}.part"))

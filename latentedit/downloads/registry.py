@@ -64,7 +64,7 @@ def find_item(name: str, kind: Kind | None = None) -> Item | None:
     """Find an item by its name or its https address; None where it is neither, an error where it is of another kind."""
     if is_url(name):
         return _at(name)
-    item = list_items().get(name)
+    item = list_items().get(name) if NAME.fullmatch(name) else None
     if item and kind and item.kind != kind:
         raise InputError(f"{name} is a {item.kind}, not a {kind}: `latentedit models list` shows both")
     return item

@@ -42,14 +42,21 @@ class PrincipalAxes:
 @torch.no_grad()
 def measure_axes(generator: Generator, class_index: int | None = None, samples: int = SAMPLES) -> PrincipalAxes:
     """Measure W's mean and principal axes on random samples, the same every time."""
-    w_avg = generator.mapping.w_avg
-    z = torch.randn(samples, generator.config.z_dim, generator=torch.Generator().manual_seed(0)).to(w_avg.device)
-    label = one_hot(generator, class_index).to(w_avg.device).expand(samples, -1)
-    w = generator.mapping(z, label)
+    w = draw_population(generator, class_index, samples)
     mean = w.mean(dim=0)
     _, lengths, axes = torch.linalg.svd((w - mean).double() / samples**0.5, full_matrices=False)
     deviations = lengths.clamp(min=FLOOR * float(lengths.square().mean().sqrt()))
     return PrincipalAxes(mean, (axes.t() * deviations).to(w))
+
+
+@torch.no_grad()
+def draw_population(generator: Generator, class_index: int | None = None, samples: int = SAMPLES) -> Tensor:
+    """Map random z, the same every time: -> w [samples, w_dim], untruncated."""
+    w_avg = generator.mapping.w_avg
+    z = torch.randn(samples, generator.config.z_dim, generator=torch.Generator().manual_seed(0)).to(w_avg.device)
+    label = one_hot(generator, class_index).to(w_avg.device).expand(samples, -1)
+    w: Tensor = generator.mapping(z, label)
+    return w
 
 
 @dataclass(frozen=True, eq=False)

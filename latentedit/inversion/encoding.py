@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from latentedit.checkpoints import fingerprint
-from latentedit.checkpoints.records import load_record, save_record
+from latentedit.checkpoints.records import load_record, save_record, starts_as_record
 from latentedit.errors import InputError, about, damaged
+from latentedit.files import require_regular
+from latentedit.inversion.published import NO_ENCODER, read_published
 from latentedit.inversion.resemblance import shrink
 from latentedit.networks import Generator
 from latentedit.networks.encoder import EncoderConfig, EncoderNetwork
@@ -28,19 +30,30 @@ def save_encoder(path: str | Path, encoder: EncoderNetwork, base: str, card: Map
 def load_encoder(path: str | Path, generator: Generator) -> Callable[[Tensor], Tensor]:
     """Load what `train encoder` wrote for this generator: -> images [N, 3, R, R] to ws [N, num_ws, w_dim].
 
-    Raises InputError where the file is none, or belongs to another generator.
+    Files of pSp, e4e and ReStyle are read too, for any generator that takes their ws. Raises InputError
+    where the file is none, or belongs to another generator.
     """
+    path = Path(path)
+    with about(path):
+        require_regular(path)
+        if not starts_as_record(path):
+            return read_published(path, generator)
+    encoder = read_encoder(path, generator)
+    return lambda images: _encode(encoder, images)
+
+
+def read_encoder(path: str | Path, generator: Generator) -> EncoderNetwork:
+    """Read the network that `load_encoder` wraps."""
     tensors, header = load_record(path)
     with about(path):
         if header.get("kind") != KIND:
-            raise InputError("holds no encoder: give what `latentedit train encoder` wrote")
+            raise InputError(NO_ENCODER)
         own = fingerprint(generator)
         if header.get("base") != own:
             raise InputError(f"encodes for generator {str(header.get('base'))[:12]}, this one is {own[:12]}")
         with damaged("damaged: its tensors are not those of its encoder, fetch it again"):
             encoder = _build(tensors, header)
-    encoder.to(generator.mapping.w_avg.device)
-    return lambda images: _encode(encoder, images)
+    return encoder.to(generator.mapping.w_avg.device)
 
 
 def _build(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> EncoderNetwork:

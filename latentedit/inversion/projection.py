@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -17,12 +18,12 @@ from latentedit.checkpoints import fingerprint
 from latentedit.errors import InputError
 from latentedit.inversion.coordinates import Coordinates, measure_axes
 from latentedit.inversion.noise import colouring, normalise, own_noise
-from latentedit.inversion.resemblance import compare, describe, shrink
+from latentedit.inversion.resemblance import describe, load_loss, shrink
 from latentedit.inversion.snapshots import Projection, load_snapshot, save_snapshot
 from latentedit.latents import sample
 from latentedit.networks import Generator, StyledNetwork
 from latentedit.rendering import render
-from latentedit.vocabulary import ProjectionSpace
+from latentedit.vocabulary import ProjectionLoss, ProjectionSpace
 
 CHUNK = 32  # candidates rendered at once
 FRAMES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 1.0)  # of all steps, that the strip of the progress shows
@@ -34,6 +35,7 @@ class ProjectionSettings:
     """How photographs are projected; a learning rate of 1 is a standard deviation of the population a step."""
 
     space: ProjectionSpace = "w+"
+    loss: ProjectionLoss = "multiscale"
     num_steps: int = 200
     learning_rate: float = 0.15
     rampup: float = 0.05  # share of all steps
@@ -66,13 +68,14 @@ def project(
     folder: Path | None = None,
     class_index: int | None = None,
     quiet: bool = True,
+    on_step: Callable[[int], None] | None = None,
 ) -> Inversion:
     """Project photographs, all in one batch: [N, 3, R, R] in [-1, 1] -> Inversion.
 
     Each starts from the nearest of many random faces, or from `start`, ws [N, num_ws, w_dim]. With a
     `folder` the state is saved there now and then, and the same projection goes on where it stopped;
-    it ends in the same bits. Stops early where the loss no longer falls. Raises InputError where
-    targets are not of the generator's size.
+    it ends in the same bits. Stops early where the loss no longer falls. `on_step` is told how
+    many steps are done, after each. Raises InputError where targets are not of the generator's size.
     """
     settings = settings or ProjectionSettings()
     side = generator.config.img_resolution
@@ -84,7 +87,7 @@ def project(
     start = choose_start(generator, targets, settings, class_index) if start is None else start
     path = folder and folder / f".projection-{_digest(generator, targets, start, settings)}.safetensors"
     state, optimiser = _prepare(coordinates, start, settings, path)
-    _run(coordinates, describe(targets), settings, state, optimiser, path, quiet)
+    _run(coordinates, load_loss(settings.loss, targets), settings, state, optimiser, path, quiet, on_step)
     if path:
         path.unlink(missing_ok=True)
     latents = coordinates.to_latents(state.best).detach()
@@ -120,12 +123,13 @@ def _prepare(
 
 def _run(
     coordinates: Coordinates,
-    described: Tensor,
+    loss: Callable[[Tensor], Tensor],
     settings: ProjectionSettings,
     state: Projection,
     optimiser: torch.optim.Adam,
     path: Path | None,
     quiet: bool,
+    on_step: Callable[[int], None] | None,
 ) -> None:
     """Take the steps that are left."""
     frames = {round(share * settings.num_steps) for share in FRAMES}
@@ -136,11 +140,13 @@ def _run(
             state.frames.append(state.x.detach().clone())
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step / settings.num_steps, settings)
-        _step(coordinates, described, settings, state, optimiser)
+        _step(coordinates, loss, settings, state, optimiser)
         bar.set_postfix_str(f"loss {state.losses[-1]:.4f}", refresh=False)
         if path and (step + 1) % settings.snapshot == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_snapshot(state, optimiser, path)
+        if on_step is not None:
+            on_step(step + 1)
         if _stands_still(state.losses, settings):
             break
 
@@ -154,14 +160,14 @@ def learning_rate(t: float, settings: ProjectionSettings) -> float:
 
 def _step(
     coordinates: Coordinates,
-    described: Tensor,
+    loss: Callable[[Tensor], Tensor],
     settings: ProjectionSettings,
     state: Projection,
     optimiser: torch.optim.Adam,
 ) -> None:
     """Take one step and remember the best x of each photograph."""
     images = paint(coordinates, state.x, state.noise)
-    losses = compare(images, described) + _penalties(state.x, settings)  # [N]
+    losses = loss(images) + _penalties(state.x, settings)  # [N]
     total = losses.sum() + settings.noise_weight * colouring(state.noise)
     if not torch.isfinite(total):
         raise InputError(f"projection broke down at step {len(state.losses)}: give a lower --lr")

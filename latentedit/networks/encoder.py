@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -13,7 +14,14 @@ from latentedit.networks.config import GeneratorConfig, block_channels
 from latentedit.networks.discriminator import Conv2dLayer, DiscriminatorBlock, DiscriminatorBlocks
 from latentedit.networks.layers import FullyConnectedLayer
 
-LARGEST = {"img_resolution": 256, "num_ws": 64, "w_dim": 4096, "channel_base": 2**16, "channel_max": 1024}
+LARGEST = {
+    "img_resolution": 256,
+    "num_ws": 64,
+    "w_dim": 4096,
+    "channel_base": 2**16,
+    "channel_max": 1024,
+    "num_features": 4096,
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,7 @@ class EncoderConfig:
     w_dim: int
     channel_base: int = 2048  # width times side of a block
     channel_max: int = 256
+    num_features: int = 256  # behind the convolutions
 
     def __post_init__(self) -> None:
         for name, most in LARGEST.items():  # a file's settings must not exhaust the memory
@@ -50,21 +59,40 @@ class EncoderNetwork(nn.Module):
         widths = block_channels(config.img_resolution, config.channel_base, config.channel_max)[::-1]
         pairs = itertools.pairwise(widths)
         self.blocks = nn.ModuleList(DiscriminatorBlock(a, b, 0 if i else 3) for i, (a, b) in enumerate(pairs))
-        self.hidden = FullyConnectedLayer(widths[-1] * 16, 512, "lrelu")
-        self.out = FullyConnectedLayer(512, config.num_ws * config.w_dim)
+        self.conv = Conv2dLayer(widths[-1], widths[-1], 3, "lrelu")
+        self.fc = FullyConnectedLayer(widths[-1] * 16, config.num_features, "lrelu")
+        self.out = FullyConnectedLayer(config.num_features, config.num_ws * config.w_dim)
         self.register_buffer("mean", torch.zeros(config.w_dim))
         self.register_buffer("axes", torch.eye(config.w_dim))
 
-    def see(self, images: Tensor) -> Tensor:
-        """Compute coordinates in W's population: [N, 3, R, R] -> [N, num_ws, w_dim]."""
+    def see(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Compute coordinates in W's population, the blocks' maps in `dtype`: [N, 3, R, R] -> [N, num_ws, w_dim]."""
+        maps = images.to(dtype)
         for block in self.blocks:
-            images = block(images)
-        x: Tensor = self.out(self.hidden(images.flatten(1)))
+            maps = block(maps)
+        x: Tensor = self.out(self.fc(self.conv(maps.float()).flatten(1)))
         return x.reshape(len(images), self.config.num_ws, self.config.w_dim)
+
+    def take_over(self, weights: Mapping[str, Tensor], w_avg: Tensor) -> None:
+        """Begin where a `CodeNetwork` ended, whose code every row repeats; raises ValueError unless its shapes fit."""
+        own, num_blocks = self.state_dict(), len(self.blocks)
+        names = {f"b{self.config.img_resolution >> i}.": f"blocks.{i}." for i in range(num_blocks)}
+        taken = {_rename(name, names): tensor for name, tensor in weights.items()}
+        to_x = (self.axes / self.axes.square().sum(dim=0)).t()  # from w - mean to coordinates
+        taken["out.weight"] = (to_x @ taken["out.weight"]).repeat(self.config.num_ws, 1)
+        taken["out.bias"] = (to_x @ (taken["out.bias"] + w_avg - self.mean)).repeat(self.config.num_ws)
+        if any(name not in own or own[name].shape != tensor.shape for name, tensor in taken.items()):
+            raise ValueError("tensors of other shapes")
+        self.load_state_dict({**own, **taken})
 
     def forward(self, images: Tensor) -> Tensor:
         ws: Tensor = self.see(images) @ self.axes.t() + self.mean
         return ws
+
+
+def _rename(name: str, prefixes: Mapping[str, str]) -> str:
+    head, dot, tail = name.partition(".")
+    return prefixes.get(head + dot, head + dot) + tail
 
 
 class CodeNetwork(DiscriminatorBlocks):

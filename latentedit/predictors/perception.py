@@ -82,6 +82,18 @@ class LPIPS(nn.Module):
             weigh = nn.Conv2d(channels, 1, 1, bias=False)
             self.add_module(f"lin{i}", nn.ModuleDict({"model": nn.ModuleDict({"1": weigh})}))
 
+    def describe(self, images: Tensor) -> Tensor:
+        """List weighed answers, whose squared distance is LPIPS: [N, 3, H, W] in [-1, 1] -> [N, F].
+
+        The published weights are never negative; such a one would count as zero.
+        """
+        images = (images - images.new_tensor(SHIFT)[:, None, None]) / images.new_tensor(SCALE)[:, None, None]
+        parts = []
+        for i, answer in enumerate(tap(self.features, self.taps, images)):
+            weights = self.get_parameter(f"lin{i}.model.1.weight")[0].clamp(min=0) / answer[0, 0].numel()  # [C, 1, 1]
+            parts.append((answer / (answer.norm(dim=1, keepdim=True) + 1e-10) * weights.sqrt()).flatten(1))
+        return torch.cat(parts, dim=1)
+
     def forward(self, images: Tensor, others: Tensor) -> Tensor:
         both = torch.cat([images, others])
         both = (both - both.new_tensor(SHIFT)[:, None, None]) / both.new_tensor(SCALE)[:, None, None]

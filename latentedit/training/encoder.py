@@ -12,19 +12,23 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.checkpoints import fingerprint
-from latentedit.errors import InputError
+from latentedit.errors import InputError, about, damaged
 from latentedit.files import staged
 from latentedit.inversion.coordinates import PrincipalAxes, measure_axes
-from latentedit.inversion.encoding import save_encoder
+from latentedit.inversion.encoding import read_encoder, save_encoder
 from latentedit.inversion.resemblance import compare, describe, shrink
 from latentedit.latents import sample
 from latentedit.networks import Generator
 from latentedit.networks.encoder import LARGEST, EncoderConfig, EncoderNetwork
 from latentedit.pictures import image_grid
+from latentedit.training.ada import rotation, scaling, translation, warp
+from latentedit.training.gan import DTYPES
+from latentedit.training.generator import load_state
 from latentedit.training.images import draw_batch, load_images
 
-FACES = 4096  # seeds whose ws are rendered
 SHEET = 8  # photographs on the sheet of samples
+ZOOM, TURN, SHIFT = 0.06, 0.06, 0.03  # by which a photograph is varied at most: logarithm, radians, share of the side
+GAIN, OFFSET = 0.15, 0.1  # the same of its colours
 
 
 @dataclass(frozen=True)
@@ -33,19 +37,28 @@ class EncoderSettings:
 
     num_steps: int = 2000
     batch: int = 8  # rendered faces a step, and as many photographs
+    num_faces: int = 4096  # seeds whose ws are rendered
     learning_rate: float = 0.001
     channel_max: int = 256  # width of the widest blocks
     latent_weight: float = 0.1  # of the rendered faces' own coordinates
     population_weight: float = 0.001  # of the mean square of coordinates
+    delta_weight: float = 0.001  # of that of the rows' difference from their mean
+    precision: str = "bf16"  # of feature maps
     seed: int = 0
 
 
 def train_encoder(
-    generator: Generator, data: Sequence[Path], outdir: Path, settings: EncoderSettings, quiet: bool = False
+    generator: Generator,
+    data: Sequence[Path],
+    outdir: Path,
+    settings: EncoderSettings,
+    quiet: bool = False,
+    start: Path | None = None,
 ) -> dict[str, float]:
     """Train from the first step to the last and write encoder.safetensors and samples.png; return the last losses.
 
-    Rendered faces mix two faces' styles half of the time. Raises InputError for a conditional
+    Rendered faces mix two faces' styles half of the time, photographs are varied a little. `start` is
+    an encoder to go on from, or the state of a generator's training with an anchor. Raises InputError for a conditional
     generator, whose classes photographs don't name.
     """
     config = generator.config
@@ -54,7 +67,8 @@ def train_encoder(
     images = load_images(data, config.img_resolution, quiet)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        encoder, losses = _train(generator, images, settings, quiet)
+        encoder = _make(generator, settings, start)
+        losses = _train(generator, encoder, images, settings, quiet)
         sheet = draw_batch(images, SHEET).to(generator.mapping.w_avg.device)
     with torch.no_grad(), staged(outdir) as folder:
         pairs = torch.stack([sheet, generator.synthesis(encoder(_view(encoder, sheet)))])
@@ -65,11 +79,10 @@ def train_encoder(
 
 
 def _train(
-    generator: Generator, images: Tensor, settings: EncoderSettings, quiet: bool
-) -> tuple[EncoderNetwork, dict[str, float]]:
-    """Take all steps: -> the encoder and the mean losses of the last tenth."""
-    population, ws = measure_axes(generator), sample(generator, range(FACES))
-    encoder = _make(generator, population, settings)
+    generator: Generator, encoder: EncoderNetwork, images: Tensor, settings: EncoderSettings, quiet: bool
+) -> dict[str, float]:
+    """Take all steps: -> the mean losses of the last tenth."""
+    population, ws = measure_axes(generator), sample(generator, range(settings.num_faces))
     optimiser = torch.optim.Adam(encoder.parameters(), settings.learning_rate, betas=(0.9, 0.99))
     history: list[dict[str, float]] = []
     for step in (bar := tqdm(range(settings.num_steps), desc="training the encoder", disable=quiet)):
@@ -84,7 +97,8 @@ def _train(
         history.append({name: float(loss.detach()) for name, loss in losses.items()})
         bar.set_postfix_str(f"photographs {history[-1]['photographs']:.3f}", refresh=False)
     last = history[-max(1, len(history) // 10) :]
-    return encoder.eval().requires_grad_(False), {k: sum(row[k] for row in last) / len(last) for k in last[0]}
+    encoder.eval().requires_grad_(False)
+    return {name: sum(row[name] for row in last) / len(last) for name in last[0]}
 
 
 def _decay(t: float) -> float:
@@ -92,14 +106,22 @@ def _decay(t: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * max(0.0, 2 * t - 1))
 
 
-def _make(generator: Generator, population: PrincipalAxes, settings: EncoderSettings) -> EncoderNetwork:
-    """Make an encoder whose output, at first nothing, is centred in the generator's population."""
-    config = generator.config
+def _make(generator: Generator, settings: EncoderSettings, start: Path | None) -> EncoderNetwork:
+    """Make an encoder: what `start` holds, or one whose output is at first the population's mean."""
+    if start and start.suffix == ".safetensors":
+        return read_encoder(start, generator).train().requires_grad_(True)
+    config, population = generator.config, measure_axes(generator)
     side = min(config.img_resolution, LARGEST["img_resolution"])
-    encoder = EncoderNetwork(EncoderConfig(side, config.num_ws, config.w_dim, channel_max=settings.channel_max))
+    shape = EncoderConfig(
+        side, config.num_ws, config.w_dim, channel_max=settings.channel_max, num_features=config.w_dim
+    )
+    encoder = EncoderNetwork(shape)
     torch.nn.init.zeros_(encoder.out.weight)
     encoder.mean.copy_(population.mean)
     encoder.axes.copy_(population.axes)
+    if start:
+        with about(start), damaged("holds no anchor of this generator: give the state of `train generator --anchor`"):
+            encoder.take_over(load_state(start)["encoder"], generator.mapping.w_avg.cpu())
     return encoder.to(population.mean.device)
 
 
@@ -118,20 +140,31 @@ def _losses(
     images: Tensor,
     settings: EncoderSettings,
 ) -> dict[str, Tensor]:
-    """Compute what a step lowers."""
+    """Compute what a step lowers: for photographs, what a projection to W+ would lower."""
+    dtype = DTYPES[settings.precision]
     with torch.no_grad():
-        rendered = generator.synthesis(ws).clamp(-1, 1)
-    photographs = draw_batch(images, settings.batch).to(ws.device)
+        rendered = generator.synthesis(ws, dtype=dtype).clamp(-1, 1)
+    photographs = vary(draw_batch(images, settings.batch).to(ws.device))
     shown = torch.cat([rendered, photographs])
-    x = encoder.see(_view(encoder, shown))
-    fits = compare(generator.synthesis(population.to_ws(x)), describe(shown))
+    x = encoder.see(_view(encoder, shown), dtype)
+    apart = x - x.mean(dim=1, keepdim=True)
+    fits = compare(generator.synthesis(population.to_ws(x), dtype=dtype), describe(shown))
     strays = (x[: len(ws)] - population.to_coordinates(ws)).square().mean()
     return {
         "rendered": fits[: len(ws)].mean(),
         "photographs": fits[len(ws) :].mean(),
         "latents": settings.latent_weight * strays,
         "population": settings.population_weight * x.square().mean(),
+        "delta": settings.delta_weight * apart.square().mean(),
     }
+
+
+def vary(images: Tensor) -> Tensor:
+    """Zoom, turn, shift and tint images a little: [N, 3, R, R] in [-1, 1] -> same."""
+    zoom, turn, x, y = (most * (2 * torch.rand(len(images)) - 1) for most in (ZOOM, TURN, SHIFT, SHIFT))
+    maps = translation(2 * x, 2 * y) @ rotation(turn) @ scaling(zoom.exp(), zoom.exp())
+    gain, offset = (most * (2 * torch.rand(len(images), 3, 1, 1) - 1).to(images) for most in (GAIN, OFFSET))
+    return (warp(images, maps.to(images)) * (1 + gain) + offset).clamp(-1, 1)
 
 
 def _view(encoder: EncoderNetwork, images: Tensor) -> Tensor:

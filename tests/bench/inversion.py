@@ -22,8 +22,8 @@ from latentedit.evaluation.fidelity import Fidelity, measure_fidelity
 from latentedit.inversion.encoding import load_encoder
 from latentedit.inversion.portraits import open_portraits, stack_crops
 from latentedit.inversion.projection import ProjectionSettings, choose_start, project
-from latentedit.inversion.resemblance import LOSS
-from latentedit.inversion.tuning import TuningSettings, apply_difference, tune
+from latentedit.inversion.resemblance import describe_loss
+from latentedit.inversion.tuning import TuningSettings, load_tuned, save_difference, tune
 from latentedit.photographs import list_images
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +70,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=ProjectionSettings.num_steps)
     parser.add_argument("--tune-steps", type=int, default=TuningSettings.num_steps)
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "inversion", help="where it goes on after a stop")
     return parser.parse_args()
 
 
@@ -78,6 +79,8 @@ def invert_all(
 ) -> tuple[dict[str, Fidelity], dict[str, tuple[float, ...]]]:
     """Invert the photographs in every way: -> fidelities, and the losses of projections by step."""
     settings, ws, losses = ProjectionSettings(num_steps=args.steps), {}, {}
+    work = args.work / le.fingerprint(generator)[:12] / f"{len(targets)}-{args.steps}-{args.tune_steps}"
+    work.mkdir(parents=True, exist_ok=True)
     ws["nearest"] = choose_start(generator, targets, settings)
     if args.encoder:
         ws["encoder"] = load_encoder(args.encoder, generator)(targets)
@@ -86,18 +89,31 @@ def invert_all(
         plans["encoder, W+"] = ("w+", args.steps // 3, "encoder")
     for name, (space, steps, start) in plans.items():
         chosen = replace(settings, space=space, num_steps=steps)
-        found = project(generator, targets, chosen, ws[start], quiet=False)
-        ws[name], losses[name] = found.latents, found.losses
+        ws[name], losses[name] = project_once(work, name, generator, targets, chosen, ws[start])
     runs = {name: measure_fidelity(generator, ws[name], targets) for name in METHODS if name in ws}
-    return {**runs, "W+, tuned": tune_each(generator, ws["W+"], targets, TuningSettings(args.tune_steps))}, losses
+    tuned = tune_each(work, generator, ws["W+"], targets, TuningSettings(args.tune_steps))
+    return {**runs, "W+, tuned": tuned}, losses
 
 
-def tune_each(generator: le.Generator, ws: Tensor, targets: Tensor, settings: TuningSettings) -> Fidelity:
-    """Tune the generator to each photograph alone."""
+def project_once(
+    work: Path, name: str, generator: le.Generator, targets: Tensor, settings: ProjectionSettings, start: Tensor
+) -> tuple[Tensor, tuple[float, ...]]:
+    """Project, or read what an earlier run found: -> ws and the losses by step."""
+    path = work / f"{name}.npz"
+    if not path.exists():
+        found = project(generator, targets, settings, start, folder=work, quiet=False)
+        le.save_latents(path, found.latents, losses=np.array(found.losses))
+    return le.load_latents(path, generator), tuple(np.load(path)["losses"].tolist())
+
+
+def tune_each(work: Path, generator: le.Generator, ws: Tensor, targets: Tensor, settings: TuningSettings) -> Fidelity:
+    """Tune the generator to each photograph alone, or read what an earlier run found."""
     parts = []
-    for one, target in zip(ws[:, None], targets[:, None], strict=True):
-        tuned = apply_difference(generator, tune(generator, one, target, settings))
-        parts.append(measure_fidelity(tuned, one, target))
+    for i, (one, target) in enumerate(zip(ws[:, None], targets[:, None], strict=True)):
+        path = work / f"tuned-{i}.safetensors"
+        if not path.exists():
+            save_difference(path, tune(generator, one, target, settings), le.fingerprint(generator), settings)
+        parts.append(measure_fidelity(load_tuned(path, generator), one, target))
     images, l2, ssim = (torch.cat([getattr(part, name) for part in parts]) for name in ("images", "l2", "ms_ssim"))
     return Fidelity(images, l2, ssim, torch.cat([part.distance for part in parts if part.distance is not None]))
 
@@ -197,7 +213,7 @@ The same photographs before and after, so that the interval of the change is nar
 
 {chr(10).join(pairs)}
 
-Loss: {LOSS}. {loss_line(losses)}
+Loss: {describe_loss(ProjectionSettings.loss)}. {loss_line(losses)}
 
 {chr(10).join(speed)}
 

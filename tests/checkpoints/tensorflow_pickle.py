@@ -28,7 +28,7 @@ class Network:
             "components": EasyDict(),
             "build_module_src": "raise SystemExit",
             "build_func_name": "G_main",
-            "variables": list(variables.items()),
+            "variables": [(name, np.asarray(x, order="C")) for name, x in variables.items()],
             **more,
         }
 

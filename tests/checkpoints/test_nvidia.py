@@ -104,6 +104,34 @@ def test_unsupported(tmp_path: Path, generator: Generator, path: str, said: dict
         load_generator_file(write(tmp_path, generator, {path: said}))
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("place", ["synthesis_kwargs", "block_kwargs", None])
+def test_keywords_of_stylegan3_and_of_training(tmp_path: Path, depth: int, place: str | None) -> None:
+    """What forks pass along to a StyleGAN2, which has no use for it."""
+    said = {"num_critical": "two", "output_scale": [1], "use_radial_filters": "no", "magnitude_ema_beta": 0.9995}
+    more = {"fused_modconv_default": "inference_only", "epilogue_kwargs": {"mbstd_group_size": 8}, "num_critical": 9}
+    config = GeneratorConfig(16, (6, 5, 4), z_dim=7, w_dim=8, num_mapping_layers=depth)
+    generator = Generator(config)
+    settings = {"": {"_init_kwargs": {place: said} if place else said}, "synthesis": {"_init_kwargs": more}}
+    training = {"training_set_kwargs": EasyDict(xflip=True), "augment_pipe": None, "progress": {"cur_nimg": 5}}
+    path = write_pickle(tmp_path / "g.pkl", {"G_ema": persist(generator, settings), **training})
+    assert load_generator_file(path).config == config
+
+
+def test_widths_that_nothing_has(tmp_path: Path) -> None:
+    """One mapping layer goes from z to w, and without classes nothing is embedded."""
+    generator = Generator(GeneratorConfig(8, (4, 4), z_dim=7, w_dim=8, num_mapping_layers=1))
+    mapping = {"num_layers": 1, "layer_features": 77, "embed_features": 99}
+    path = write(tmp_path, generator, {"": {"_init_kwargs": {"mapping_kwargs": mapping}}})
+    assert load_generator_file(path).config == generator.config
+
+
+@pytest.mark.parametrize("said", [{"layer_features": 77}, {"embed_features": 99}])
+def test_widths_that_are_others(tmp_path: Path, generator: Generator, said: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=rf"contradicts itself: it says {min(said)} \d+, its tensors say 8"):
+        load_generator_file(write(tmp_path, generator, {"": {"_init_kwargs": {"mapping_kwargs": said}}}))
+
+
 def test_neither_stylegan2_nor_stylegan3(tmp_path: Path) -> None:
     empty: dict[str, Any] = {"_modules": {}, "_parameters": {}, "_buffers": {}}
     network = Persistent(empty | {"_modules": {"synthesis": Persistent(empty), "mapping": Persistent(empty)}})

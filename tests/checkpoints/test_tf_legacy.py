@@ -67,6 +67,15 @@ def test_references(data: Path, tmp_path: Path) -> None:
     assert torch.equal(found(z, truncation_psi=0.7), expected(z, truncation_psi=0.7))
 
 
+def test_arrays_in_fortrans_order(tmp_path: Path, generator: Generator) -> None:
+    network = make_network(generator)
+    for part in (network, *network.state["components"].values()):
+        part.state["variables"] = [(name, np.asfortranarray(x)) for name, x in part.state["variables"] if x.ndim] + [
+            (name, x) for name, x in part.state["variables"] if not x.ndim
+        ]
+    assert_same(load_generator_file(write_pickle(tmp_path / "network.pkl", network)).generator, generator)
+
+
 def test_kernels_that_share_a_buffer(tmp_path: Path) -> None:
     """One of a single input lies in its file as it does here, and must be copied all the same."""
     generator = make_generator(GeneratorConfig(8, (40, 40), z_dim=4, c_dim=1, w_dim=1100, num_mapping_layers=1))
@@ -157,7 +166,7 @@ def test_variables_that_are_refused(tmp_path: Path, generator: Generator, variab
         ({"static_kwargs": None}, "holds no variables"),
         ({"variables": {}}, "holds no variables"),
         ({"components": [1]}, "holds no variables"),
-        ({"components": {"mapping": 3}}, "'mapping/' in it holds no variables"),
+        ({"components": {"mapping": 3}}, "'mapping' in it holds no variables"),
         ({"variables": [3]}, "has no name"),
         ({"variables": [(b"x", 3)]}, "has no name"),
         ({"variables": [("dlatent_avg", 3)]}, "no plain numbers"),

@@ -1,6 +1,7 @@
 """`latentedit directions` and `latentedit inspect` on other tools' files."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from latentedit.addresses import load_direction
 from latentedit.checkpoints import fingerprint
+from latentedit.downloads import find_item
 from latentedit.library import list_directions
 
 ROW = torch.nn.functional.normalize(torch.randn(1, 16, generator=torch.Generator().manual_seed(3)).double())
@@ -208,7 +210,19 @@ def test_inspect_says_what_is_odd_about_latents(run, network, tmp_path):
     assert (facts["kind"], facts["shape"]) == ("latents", [5, 8, 16])
     assert [text[:8] for text in facts["odd"]] == ["1 of 5 h", "1 of 5 a", "1 of 5 r", "holds a "]
     np.savez(tmp_path / "other.npz", v=codes)
-    assert "holds neither directions nor latents" in run("inspect", tmp_path / "other.npz").err
+    facts = run("inspect", tmp_path / "other.npz", "--json").facts
+    assert (facts["kind"], facts["arrays"]) == ("arrays", ["v [5, 8, 16]"])
+    assert "neither directions nor latents" in facts["odd"][0]
+
+
+def test_inspect_knows_a_detector_by_its_checksum(run, tmp_path, monkeypatch):
+    (tmp_path / "faces.onnx").write_bytes(b"weights")
+    facts = run("inspect", tmp_path / "faces.onnx", "--json").facts
+    assert (facts["kind"], facts["name"], len(facts["odd"])) == ("detector", None, 1)
+    known = replace(find_item("yunet"), sha256=facts["sha256"])
+    monkeypatch.setattr("latentedit.cli.description.list_items", lambda: {"yunet": known})
+    facts = run("inspect", tmp_path / "faces.onnx", "--json").facts
+    assert (facts["name"], facts["licence"], facts["odd"]) == ("yunet", "Apache-2.0", [])
 
 
 def test_inspect_still_opens_checkpoints_of_every_container(run):

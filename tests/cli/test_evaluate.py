@@ -83,3 +83,16 @@ def test_layers_are_printed_drawn_and_written(run, network, tmp_path):
     assert (tmp_path / "out" / "layers.png").exists()
     two = run("evaluate", "side", *words[1:], "--outdir", tmp_path / "two")
     assert (two.code, "--by-layer measures one direction" in two.err) == (2, True)
+
+
+def test_consistency_is_measured_by_projection_or_an_encoder(run, network, tmp_path, monkeypatch):
+    monkeypatch.setattr("latentedit.evaluation.consistency.STEPS", 2)
+    evaluate = ("evaluate", "up", "side", "--network", network, "--seeds", "1-3", "--outdir", tmp_path / "out")
+    done = run(*evaluate, "--consistency", "--quiet", "--json")
+    assert [one["name"] for one in done.facts["consistency"]] == ["up", "side"]
+    rows = list(csv.DictReader((tmp_path / "out" / "consistency.csv").read_text().splitlines()))
+    assert float(rows[0]["undone"]) == pytest.approx(done.facts["consistency"][0]["undone"]["value"], rel=1e-4)
+    (tmp_path / "encoder.pt").write_text("no encoder")
+    refused = run(*evaluate, "--consistency", tmp_path / "encoder.pt")
+    assert "encoder.pt: holds no encoder" in refused.err
+    assert run(*evaluate, "--consistency", "--by-layer").err.count("leave --keep and --by-layer out") == 1

@@ -52,6 +52,7 @@ def test_alpha_and_score_are_written_on_the_frames(run, network, tmp_path, monke
 
 def test_a_kept_path_is_walked_once(run, network, tmp_path, monkeypatch):
     walks = []
+    monkeypatch.setattr("latentedit.cli.filming.AT_ONCE", 2)
     monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(200))
     from latentedit.holding import Holding
 

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 import latentedit as le
+from latentedit.inversion.identity import load_likeness
 
 QUICK = ["--steps", "3", "--quiet"]
 
@@ -157,3 +158,41 @@ def test_latents_of_photographs_are_taken_as_they_are(run, network, square, tmp_
         "square_up+0.png",
         "strip.png",
     ]
+
+
+def test_an_edit_ends_where_the_face_stops_being_like_itself(run, network, tmp_path):
+    edit = ["apply", "--network", network, "--direction", "up", "--seeds", "1,2", "--scorer", "none"]
+    far = [*edit, "--alpha", "8", "--keep-identity", "0.9", "--out", tmp_path / "out"]
+    kept = run(*far, "--json").facts["kept"]
+    assert [one["is_cut"] for one in kept] == [True, True]
+    assert all(0 < one["alpha"] < 8 and one["likeness"] >= 0.9 for one in kept)
+    assert kept[0]["alpha"] != kept[1]["alpha"]
+    generator = le.load_generator(network)
+    before, after = (
+        le.render(generator, ws)
+        for ws in (le.sample(generator, [1, 2], 0.7), le.load_latents(tmp_path / "out" / "latents.npz", generator))
+    )
+    likeness = load_likeness().measure(before, after)
+    assert torch.allclose(likeness, torch.tensor([one["likeness"] for one in kept]), atol=1e-4)
+    assert f"ends at alpha {kept[0]['alpha']:+.3g}, MS-SSIM {kept[0]['likeness']:.3f}" in run(*far).out
+    near = run(*edit, "--alpha", "0.01", "--keep-identity", "0.9", "--out", tmp_path / "out")
+    assert "goes all the way at alpha +0.01" in near.out
+
+
+def test_an_edit_that_leaves_the_population_is_told(run, network, tmp_path):
+    edit = ["apply", "--network", network, "--direction", "up", "--seeds", "1,2", "--scorer", "none"]
+    far = run(*edit, "--alpha", "40", "--outdir", tmp_path / "far")
+    assert far.err.count("left the population") == 1
+    assert "seed0001 and 1 more" in far.err or "seed0002 and 1 more" in far.err
+    near = run(*edit, "--alpha", "1", "--outdir", tmp_path / "near")
+    assert "population" not in near.err
+    assert json.loads((tmp_path / "near" / "run.json").read_text())["sigmas_out"][0] < 3
+
+
+def test_the_strip_shows_the_pasted_photograph(run, network, square, tmp_path):
+    edit = ["apply", "--photo", square, "--aligned", "--network", network, "--direction", "up", "--alpha", "1", *QUICK]
+    run(*edit, "--outdir", tmp_path / "without")
+    run(*edit, "--strip", "--outdir", tmp_path / "with")
+    assert "square_pasted.png" in names(tmp_path / "with")
+    widths = [read(tmp_path / name / "strip.png").shape[1] for name in ("without", "with")]
+    assert widths[1] - widths[0] >= 256

@@ -69,6 +69,16 @@ MISTAKES = {
     "a tuning that is none": ([*APPLY, "--tuned", "{network}"], "holds no tuning"),
     "a tuning of another": ([*APPLY, "--tuned", "{tmp}/foreign.safetensors"], "tunes generator cdcdcdcdcdcd"),
     "an absent tuning": ([*APPLY, "--tuned", "{tmp}/no.safetensors"], "no.safetensors"),
+    "an identity of nothing": ([*APPLY, "--identity", "{tmp}/text.jpg"], "give both"),
+    "an identity that is none": (
+        [*APPLY, "--keep-identity", "0.9", "--identity", "{tmp}/two.npz"],
+        "two.npz: holds the weights of none of vgg16",
+    ),
+    "more likeness than there is": ([*APPLY, "--keep-identity", "1.5"], "'1.5' is above one"),
+    "a StyleGAN2 that turns": ([*INVERT, "--upright"], "only a StyleGAN3 turns its input"),
+    "no photograph to turn": ([*APPLY, "--upright"], "--upright is about a photograph"),
+    "an unknown loss": ([*INVERT, "--loss", "ssim"], "'ssim'"),
+    "a text for an encoder": ([*INVERT, "--encoder", "{tmp}/text.jpg"], "text.jpg: holds no encoder"),
     "an encoder of nothing": (["train", "encoder", *NET, "--data", "{tmp}/empty"], "empty holds no image"),
 }
 

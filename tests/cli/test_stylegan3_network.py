@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -9,9 +10,11 @@ from latentedit.addresses import load_direction
 from latentedit.checkpoints import fingerprint, load_generator
 from latentedit.direction import Direction
 from latentedit.editing import edit
-from latentedit.latents import sample, to_styles
+from latentedit.inversion.posing import pose
+from latentedit.latents import load_latents, sample, to_styles
 from latentedit.library import store_direction
-from latentedit.rendering import render_styles
+from latentedit.pictures import to_pil
+from latentedit.rendering import render, render_styles
 
 NETWORK = Path(__file__).parents[1] / "data" / "stylegan3-t-64.pkl"
 
@@ -40,3 +43,22 @@ def test_channels_count_the_pose_as_layer_zero(run):
 def test_inspect(run):
     facts = run("inspect", NETWORK, "--json").facts
     assert facts.items() >= {"architecture": "stylegan3", "num_ws": 16, "use_radial_filters": False}.items()
+
+
+def test_a_photograph_stays_as_it_is_turned(run, tmp_path, monkeypatch):
+    generator = load_generator(NETWORK)
+    monkeypatch.setattr("latentedit.inversion.projection.choose_start", lambda *_: sample(generator, [3]))
+    row = torch.nn.functional.normalize(torch.randn(1, 64, generator=torch.Generator().manual_seed(0)).double())
+    store_direction(Direction("up", row.repeat(16, 1), tuple(range(16)), sigma=0.5), fingerprint(generator))
+    Image.effect_noise((90, 80), 60).convert("RGB").save(tmp_path / "p.png")
+    (tmp_path / "p.json").write_text("[[30, 30], [52, 38], [38, 46], [26, 54], [44, 60]]")
+    photo = [tmp_path / "p.png", "--landmarks", tmp_path / "p.json", "--upright", "--steps", 1, "--quiet"]
+    done = run("invert", *photo, "--network", NETWORK, "--json", "--outdir", tmp_path / "out")
+    assert done.facts["photographs"][0]["alignment"]["right"][1] == 0
+    edit = ["apply", "--network", NETWORK, "--direction", "up", "--alpha", 0, "--scorer", "none", "--quiet"]
+    run(*edit, "--latents", tmp_path / "out" / "p.npz", "--outdir", tmp_path / "posed")
+    ws = load_latents(tmp_path / "out" / "p.npz", generator)
+    posed = pose(generator, torch.from_numpy(np.load(tmp_path / "out" / "p.npz")["transform"]))
+    plain, turned = (to_pil(render(one, ws)[0]).tobytes() for one in (generator, posed))
+    assert Image.open(tmp_path / "posed" / "p-0000.png").tobytes() == turned != plain
+    assert "only a StyleGAN3 turns its input" in run("invert", *photo, "--outdir", tmp_path / "x").err

@@ -72,6 +72,13 @@ def test_the_mirrors_of_directions_are_pinned_to_a_commit():
     assert all(re.search(r"[/@][0-9a-f]{40}/", url) for url in urls)
 
 
+def test_a_file_needs_no_list(registry):
+    registry("{")
+    assert find_item("folder/mine.pkl", "generator") is None
+    with pytest.raises(InputError, match=r"registry\.json: no JSON"):
+        find_item("mine", "generator")
+
+
 def test_items_are_found_by_name_address_and_kind():
     assert find_item("ffhq-1024", "generator").resolution == 1024
     assert find_item("nothing") is None

@@ -174,6 +174,13 @@ def test_noise_takes_part_and_stays_white(tiny_generator, faces, monkeypatch):
     assert float(colouring(kept)) < 2 * float(colouring(before))
 
 
+def test_the_loss_that_is_asked_for_is_lowered(tiny_generator, faces, monkeypatch):
+    dark = {"multiscale": lambda images: (images + 1).square().mean(dim=(1, 2, 3))}
+    monkeypatch.setattr(projection, "load_loss", lambda loss, targets: dark[loss])
+    found = project(tiny_generator, faces[1], dataclasses.replace(QUICK, num_steps=10))
+    assert tiny_generator.synthesis(found.latents).mean() < faces[1].mean() - 0.05
+
+
 def test_photographs_of_another_size_are_refused(tiny_generator):
     with pytest.raises(InputError, match=r"shape \[1, 3, 8, 8\]: this generator needs \[N, 3, 16, 16\]"):
         project(tiny_generator, torch.zeros(1, 3, 8, 8))

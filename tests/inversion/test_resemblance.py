@@ -1,10 +1,13 @@
-"""The loss against its formula."""
+"""The losses against their formulas."""
 
 import numpy as np
 import pytest
 import torch
 
-from latentedit.inversion.resemblance import compare, describe, shrink
+from latentedit.errors import InputError
+from latentedit.inversion import resemblance
+from latentedit.inversion.resemblance import compare, describe, describe_loss, load_loss, shrink
+from latentedit.predictors.perception import LPIPS
 
 
 @pytest.fixture
@@ -28,3 +31,35 @@ def test_large_images_are_averaged_down_first(faces):
     assert torch.allclose(shrink(faces, 16)[0, 0, 0, 0], faces[0, 0, :2, :2].mean())
     assert torch.equal(shrink(faces, 32), faces)
     assert torch.allclose(describe(faces, 16), describe(shrink(faces, 16)))
+
+
+@pytest.fixture
+def lpips(monkeypatch):
+    """LPIPS with random weights, none below zero as in the published ones."""
+    torch.manual_seed(0)
+    network = LPIPS("squeeze").eval().requires_grad_(False)
+    for i in range(len(network.taps)):
+        network.get_parameter(f"lin{i}.model.1.weight").abs_()
+    monkeypatch.setattr(resemblance, "load_lpips", {"squeeze": network}.__getitem__)
+    return network
+
+
+def test_lpips_is_added_where_it_is_asked_for(lpips, faces):
+    faces = faces.repeat(1, 1, 2, 2)
+    loss = load_loss("lpips-squeeze", faces[:2])
+    images = faces[1:]
+    expected = lpips(images, faces[:2]) + compare(images, describe(faces[:2]))
+    assert torch.allclose(loss(images), expected, rtol=1e-4)
+    assert lpips(images, faces[:2]).min() > 1e-3
+    assert torch.equal(loss(faces[:2]), torch.zeros(2))
+    assert torch.allclose(load_loss("multiscale", faces[:2])(images), compare(images, describe(faces[:2])))
+
+
+def test_the_output_says_which_loss_it_was(lpips):
+    assert "no LPIPS weights" in describe_loss("multiscale")
+    assert describe_loss("lpips-vgg").startswith("lpips-vgg: LPIPS")
+
+
+def test_an_unknown_loss_is_refused(faces):
+    with pytest.raises(InputError, match="loss 'ssim' is not known: choose one of multiscale, lpips-squeeze"):
+        load_loss("ssim", faces)

@@ -11,10 +11,10 @@ from latentedit.checkpoints.records import load_record, save_record
 from latentedit.errors import InputError
 from latentedit.inversion import encoding
 from latentedit.inversion.encoding import load_encoder, save_encoder
-from latentedit.networks.encoder import EncoderConfig, EncoderNetwork
-from latentedit.training.encoder import EncoderSettings, train_encoder
+from latentedit.networks.encoder import CodeNetwork, EncoderConfig, EncoderNetwork
+from latentedit.training.encoder import EncoderSettings, train_encoder, vary
 
-QUICK = EncoderSettings(num_steps=25, batch=4, learning_rate=0.004, channel_max=16)
+QUICK = EncoderSettings(num_steps=25, batch=4, num_faces=256, learning_rate=0.004, channel_max=16)
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +44,67 @@ def test_it_knows_faces_that_it_never_saw_better_than_the_mean_face_does(tiny_ge
 
 def test_a_sheet_of_samples_lies_beside_it(trained):
     assert {path.name for path in trained[0].parent.iterdir()} == {"encoder.safetensors", "samples.png"}
-    assert trained[1].keys() == {"rendered", "photographs", "latents", "population"}
+    assert trained[1].keys() == {"rendered", "photographs", "latents", "population", "delta"}
 
 
 def test_the_same_command_trains_the_same_encoder(tiny_generator, data, tmp_path):
-    settings = EncoderSettings(num_steps=2, batch=2, channel_max=16)
+    settings = EncoderSettings(num_steps=2, batch=2, num_faces=8, channel_max=16)
     for name in ("a", "b"):
         torch.rand(3)  # whatever was drawn before
         train_encoder(tiny_generator, [data], tmp_path / name, settings, quiet=True)
     states = [load_record(tmp_path / name / "encoder.safetensors")[0] for name in ("a", "b")]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+STILL = EncoderSettings(num_steps=1, batch=1, num_faces=2, learning_rate=1e-12, channel_max=16, precision="fp32")
+
+
+def test_it_goes_on_from_an_encoder(tiny_generator, data, trained, tmp_path):
+    train_encoder(tiny_generator, [data], tmp_path / "on", STILL, quiet=True, start=trained[0])
+    states = [load_record(path)[0] for path in (trained[0], tmp_path / "on" / "encoder.safetensors")]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.fixture(scope="module")
+def anchored(tmp_path_factory):
+    """A generator, and the state of its training with an anchor."""
+    torch.manual_seed(0)
+    config = le.GeneratorConfig(16, (16, 16, 16), z_dim=8, w_dim=8, num_mapping_layers=1)
+    generator = le.Generator(config).eval().requires_grad_(False)
+    generator.mapping.w_avg.copy_(torch.randn(8))
+    network = CodeNetwork(config)
+    path = tmp_path_factory.mktemp("anchored") / "state.pt"
+    torch.save({"record": "", "encoder": network.state_dict()}, path)
+    return generator, network, path
+
+
+def test_it_begins_where_an_anchor_ended(anchored, data, tmp_path):
+    generator, network, path = anchored
+    train_encoder(generator, [data], tmp_path / "out", STILL, quiet=True, start=path)
+    images = torch.rand(3, 3, 16, 16) * 2 - 1
+    with torch.no_grad():
+        expected = (network(images) + generator.mapping.w_avg)[:, None].expand(-1, 6, -1)
+    found = load_encoder(tmp_path / "out" / "encoder.safetensors", generator)(images)
+    assert torch.allclose(found, expected, atol=0.005)  # kept in float16
+    assert float(expected.std(dim=0).mean()) > 0.03
+
+
+def test_a_state_without_an_anchor_is_refused(anchored, tiny_generator, data, tmp_path):
+    torch.save({"record": ""}, tmp_path / "none.pt")
+    for generator, path in ((anchored[0], tmp_path / "none.pt"), (tiny_generator, anchored[2])):
+        with pytest.raises(InputError, match=r".pt: holds no anchor of this generator"):
+            train_encoder(generator, [data], tmp_path / "out", STILL, quiet=True, start=path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_photographs_are_varied_a_little():
+    torch.manual_seed(0)
+    x = torch.linspace(-0.8, 0.8, 32).expand(8, 3, 32, 32)
+    varied = vary(x)
+    assert 0.01 < (varied - x).abs().mean() < 0.15
+    assert varied.abs().max() <= 1
+    assert (varied[0] - varied[1]).abs().max() > 0.01
+    assert torch.corrcoef(torch.stack([varied.flatten(), x.flatten()]))[0, 1] > 0.95
 
 
 def test_it_is_a_start_for_projection(tiny_generator, trained):
