@@ -52,9 +52,9 @@ class Autoencoder(nn.Module):
 
 def load_autoencoder(path: Path) -> Autoencoder:
     """Open a checkpoint of imagenet-autoencoder's vgg16, or a file that `save_autoencoder` wrote."""
-    width = _read_own(path)[1]["width"] if path.suffix == SUFFIX else 64
+    is_own = path.suffix == SUFFIX
     with torch.device("meta"):
-        network = Autoencoder(width)
+        network = Autoencoder(_read_own(path)[1]["width"]) if is_own else Autoencoder()
     fill_autoencoder(network, path)
     return network.eval()
 
