@@ -23,6 +23,7 @@ PREDICTORS = ["h5py", "transformers"]
 DATASETS = ["openpyxl"]
 TENSORBOARD = ["tensorboard"]
 FACES = ["onnxruntime"]
+DOCS = ["mkdocs", "mkdocs-material", "mkdocstrings-python", "nbconvert"]
 VIDEO = ["imageio[ffmpeg]"]
 COMPLETION = ["shtab"]
 EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
@@ -65,7 +66,8 @@ setup(
         "video": VIDEO,
         "completion": COMPLETION,
         "explain": EXPLAIN,
-        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *DATASETS, *TENSORBOARD, *VIDEO, *COMPLETION, *EXPLAIN],
+        "docs": DOCS,
+        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN, *DOCS, *DATASETS, *TENSORBOARD],
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

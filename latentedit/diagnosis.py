@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 
 from latentedit.errors import one_line
 
 State = Literal["ok", "note", "broken"]  # as it should be; works without; the core does not work
+MOST_HOSTS = 8  # asked at once
+PATIENCE = 5  # seconds
 OTHER_GPUS = {"mps": "Apple's", "cpu": "torch sees none"}
 TOPICS = ("installed", "compiled", "reachable", "licensed", "works")
 
@@ -35,7 +41,8 @@ class Finding:
 
 def diagnose(build: bool = False) -> Iterator[Finding]:
     """Look at everything, quickest first; `build` compiles ahead of time what this machine can use."""
-    checks = (check_packages, partial(check_operators, build), check_places, check_devices, check_bundled)
+    operators = partial(check_operators, build)
+    checks = (check_packages, operators, check_places, check_devices, check_hosts, check_terms, check_bundled)
     for check in checks:
         try:
             yield from check()
@@ -47,7 +54,7 @@ def diagnose(build: bool = False) -> Iterator[Finding]:
 def check_packages() -> Iterator[Finding]:
     """Hold what is installed against what setup.py requires."""
     wanted = [Requirement(line) for line in requires("latentedit") or []]
-    yield Finding("installed", "latentedit", "ok", version("latentedit"))
+    yield Finding("installed", "latentedit", "ok", f"{version('latentedit')}, Python {platform.python_version()}")
     for requirement in wanted:
         if requirement.marker is None:
             number = _find_version(requirement)
@@ -137,6 +144,53 @@ def _check_folder(name: str, folder: Path, advice: str) -> Finding:
             return Finding("reachable", name, "ok", f"{folder}{'' if folder == nearest else ', not made yet'}")
     except OSError as error:
         return Finding("reachable", name, "note", f"{folder} can't be written ({error.strerror})", advice)
+
+
+def check_hosts() -> Iterator[Finding]:
+    """Ask the hosts of published files whether they are there, and look for the detector of faces."""
+    from latentedit.downloads import find_item, is_offline, list_items, path_of
+
+    detector = find_item("yunet", "detector")
+    here = bool(os.environ.get("LATENTEDIT_YUNET")) or (detector is not None and path_of(detector).exists())
+    advice = "" if here else "latentedit models get yunet, for photographs that are not aligned"
+    yield Finding("reachable", "face detector", "ok" if here else "note", "here" if here else "not here yet", advice)
+    if is_offline():
+        yield Finding("reachable", "the web", "ok", "not asked, in offline mode")
+        return
+    urls = {
+        urlsplit(url)._replace(path="/", query="").geturl() for item in list_items().values() for url in item.mirrors
+    }
+    with ThreadPoolExecutor(MOST_HOSTS) as pool:
+        silent = [url for url, answers in zip(urls, pool.map(_answers, urls), strict=True) if not answers]
+    count = "none" if len(silent) == len(urls) else f"{len(urls) - len(silent)}"
+    missing = f", not {', '.join(sorted(str(urlsplit(url).hostname) for url in silent))}" if count != "none" else ""
+    text = f"{count} of {len(urls)} hosts of published files answer{missing if silent else ''}"
+    mend = "set HTTPS_PROXY, or fetch files elsewhere: latentedit models path NAME says where they belong"
+    yield Finding("reachable", "the web", "note" if silent else "ok", text, mend if silent else "")
+
+
+def _answers(url: str) -> bool:
+    """Tell whether a host says anything at all."""
+    import requests
+
+    try:
+        requests.head(url, timeout=PATIENCE, allow_redirects=False)
+    except requests.RequestException:
+        return False
+    return True
+
+
+def check_terms() -> Iterator[Finding]:
+    """Name the licences of what was downloaded, and of the program that writes films."""
+    from latentedit.downloads import list_items, path_of
+
+    for item in list_items().values():
+        if not item.bundled and path_of(item).exists():
+            unknown = "ask its authors before you publish what it made"
+            yield Finding("licensed", item.name, "ok", item.licence or "not stated", "" if item.licence else unknown)
+    if find_spec("imageio_ffmpeg") is not None:
+        text = "GPL, run as a program of its own by `--video NAME.mp4`"
+        yield Finding("licensed", "ffmpeg", "ok", text, "name it if you pass this installation on")
 
 
 def check_devices() -> Iterator[Finding]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   latentedit doctor
   latentedit doctor --build                             compile ahead of time what this machine can use
+  latentedit doctor --offline                           ask no host whether it is there
   latentedit doctor --json
 
 Exit code 0: the core works, whatever the notes; 1: something that it needs is broken, or did not build.
@@ -25,6 +26,7 @@ def add_parser(commands: arguments.Commands) -> None:
     """Add the command to the parser."""
     parser = arguments.add_command(commands, "doctor", run, "say what works here and how to mend the rest", EXAMPLES)
     parser.add_argument("--build", action="store_true", help="compile the operators now, not on first use")
+    arguments.add_offline(parser)
     arguments.add_output(parser, outdir=None)
 
 

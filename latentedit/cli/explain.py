@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import latentedit as le
 from latentedit.cli import arguments, faces, printing
+from latentedit.cli.channels import show_channels
 from latentedit.cli.score import open_source
 from latentedit.errors import InputError
+from latentedit.ranges import parse_seeds
 from latentedit.reporting import recorded, write_run
 from latentedit.vocabulary import BASELINES, OVERLAYS
 
@@ -17,21 +19,27 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from latentedit.explanation import Explained
+    from latentedit.explanation.feature_table import FeatureTable
     from latentedit.explanation.report import Report
     from latentedit.explanation.views import View
+
+    Regions = dict[str, Tensor] | None
 
 EXAMPLES = """\
   latentedit explain face.png                                     where its rated memorability comes from
   latentedit explain photos/ --scorer resmem --methods occlusion,grad_cam
   latentedit explain --seeds 0-3 --scorer omi:happy --baseline mean --overlay contour
   latentedit explain --direction w_sq --alpha 3 --seeds 1          what the edit changed, and where
+  latentedit explain photos/ --features --hold typical            which features go with the score
   latentedit explain --scorer resmem --list-layers
+  latentedit explain photos/ --scorer resmem --predictor-layer features.layer3 --channels 0-7
 
 Methods: integrated_gradients (default), occlusion, smooth_grad, hires_cam, grad_cam, grad_cam_plus_plus. Red raises the
 score, blue lowers it. The folder gets report.html, which needs nothing else, with explanation.csv, .json and the
 overlays beside it. Needs `pip install 'latentedit[explain]'`.
 """
 MOST_LISTED = 20  # of the images that can't be read
+EDITS_ONLY = ("keep", "unit", "space", "trunc_cutoff")
 SIDE = 256  # pixels of the image that layers are listed for
 
 
@@ -41,7 +49,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser = arguments.add_command(commands, "explain", run, summary, EXAMPLES)
     parser.add_argument("images", nargs="*", help="image files, folders of them, or patterns in quotes")
     parser.add_argument(
-        "--methods", "--method", default="integrated_gradients", help="one or more, with commas between"
+        "--methods", "--method", default="integrated_gradients", help="for images, one or more, with commas between"
     )
     parser.add_argument(
         "--baseline", choices=BASELINES, default="blurred", help="what is compared with: blurred (default)"
@@ -53,6 +61,18 @@ def add_parser(commands: arguments.Commands) -> None:
         "--regions",
         choices=["frame", "detect", "none"],
         help="find eyes, mouth, skin and hair by FFHQ's frame (default for scorers of faces), by YuNet, or not at all",
+    )
+    parser.add_argument(
+        "--features", action="store_true", help="measure colour, texture, clutter and so on too, and correlate them"
+    )
+    parser.add_argument(
+        "--hold", nargs="+", default=[], metavar="ATTRIBUTE", help="ratings to hold in partial correlations of features"
+    )
+    parser.add_argument(
+        "--channels",
+        type=arguments.as_argument(parse_seeds),
+        metavar="C",
+        help="show what channels of a layer look for instead, such as 0-7: an image made for each, and the top ones",
     )
     arguments.add_direction(parser, required=False)
     parser.add_argument("--alpha", type=arguments.parse_number, help="explain an edit of this size")
@@ -73,12 +93,14 @@ def run(args: argparse.Namespace) -> None:
     explained = Explained(le.load_scorer(args.scorer)).to(choose_device(args.device))
     if args.list_layers:
         return _print_layers(args, explained)
+    if args.channels is not None:
+        return show_channels(args, explained)
     num_images, views, facts = _open_views(args, explained)
     with recorded(args.outdir, args.latents) as folder:
-        report = Report(folder, args.overlay)
-        skipped = _fill(args, report, num_images, views, _open_regions(args, explained))
+        report, table = Report(folder, args.overlay), _open_table(args)
+        skipped = _fill(args, report, table, num_images, views, _open_frame(args, explained))
         facts = {"scorer": explained.name, **facts, "images": report.num_images}
-        report.finish(_title(args, explained), facts)
+        report.finish(_title(args, explained), facts, [] if table is None else [table.finish(folder)])
         write_run(folder, flags=arguments.describe_flags(args), **facts)
         num_files = len(list(folder.iterdir()))
     lines = [*_lines(report), *(f"skipped    {error}" for error in skipped[:MOST_LISTED])]
@@ -96,6 +118,14 @@ def _print_layers(args: argparse.Namespace, explained: Explained) -> None:
     printing.announce(args, layers, printing.table(["layer", "channels x height x width"], rows))
 
 
+def _open_table(args: argparse.Namespace) -> FeatureTable | None:
+    from latentedit.explanation.feature_table import FeatureTable
+
+    if not args.features and args.hold:
+        raise InputError(f"--hold {args.hold[0]} is about correlations of features: add --features")
+    return FeatureTable(arguments.open_attributes(args.hold)) if args.features else None
+
+
 def _title(args: argparse.Namespace, explained: Explained) -> str:
     if args.direction is None:
         return f"Where {explained.name} comes from"
@@ -108,6 +138,8 @@ def _open_views(
     """Choose what is explained: -> how many, the views still to be made, and facts for the top of the page."""
     if (args.direction is None) != (args.alpha is None):
         raise InputError("--direction and --alpha: an edit needs both, an image neither")
+    if args.direction is None and (given := [flag for flag in EDITS_ONLY if getattr(args, flag)]):
+        raise InputError(f"--{given[0].replace('_', '-')} is about an edit: name one with --direction and --alpha")
     return _open_images(args, explained) if args.direction is None else _open_edits(args, explained)
 
 
@@ -145,25 +177,31 @@ def _open_edits(
     return len(names), view_edits(explained, names, render_pairs, args.predictor_layer), facts
 
 
-def _open_regions(args: argparse.Namespace, explained: Explained) -> Callable[[View], dict[str, Tensor] | None]:
-    """Choose how the parts of a face are found: -> view to masks, or None where there is no face."""
-    from latentedit.explanation.regions import detect_regions, find_regions
+def _open_frame(args: argparse.Namespace, explained: Explained) -> Callable[[View], tuple[Regions, Tensor | None]]:
+    """Choose how the parts of a face are found: -> view to masks and landmarks, None where there are none."""
+    from latentedit.explanation.regions import detect_landmarks, find_regions
     from latentedit.inversion.detection import load_detector
 
     if args.regions == "detect":
         detector = load_detector()
-        return lambda view: detect_regions(view.picture, detector)
+
+        def detect(view: View) -> tuple[Regions, Tensor | None]:
+            landmarks = detect_landmarks(view.picture, detector)
+            return None if landmarks is None else find_regions(*view.size, landmarks), landmarks
+
+        return detect
     if args.regions == "frame" or (args.regions is None and explained.framing == "square"):
-        return lambda view: find_regions(view.picture.shape[1], view.picture.shape[2])
-    return lambda view: None
+        return lambda view: (find_regions(*view.size), None)
+    return lambda view: (None, None)
 
 
 def _fill(
     args: argparse.Namespace,
     report: Report,
+    table: FeatureTable | None,
     num_images: int,
     views: Iterator[View | InputError],
-    regions: Callable[[View], dict[str, Tensor] | None],
+    frame: Callable[[View], tuple[Regions, Tensor | None]],
 ) -> list[str]:
     """Add view by view under a progress bar: -> why some images could not be had; raise if none could."""
     from tqdm import tqdm
@@ -172,8 +210,11 @@ def _fill(
     for view in tqdm(views, desc="explaining", unit="img", total=num_images, disable=args.quiet):
         if isinstance(view, InputError):
             skipped.append(str(view))
-        else:
-            report.add(view, regions(view))
+            continue
+        regions, landmarks = frame(view)
+        report.add(view, regions)
+        if table is not None:
+            table.add(view, regions, landmarks)
     if not report.num_images:
         raise InputError(skipped[0])
     return skipped

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from latentedit.checkpoints import fingerprint
-from latentedit.direction import Direction, Space
+from latentedit.direction import SMALLEST_SHARE, Direction, Space
 from latentedit.discovery.coordinates import Coordinates, choose_coordinates
 from latentedit.discovery.examples import Examples, Hyperplane, Method
 from latentedit.discovery.gradient import average_gradients, steer
@@ -142,6 +142,9 @@ def discover_by_gradient(
     normal = gradients[0]
     if keep or metric is not None:
         normal = steer(normal, gradients[1:], torch.eye(len(normal)).double() if metric is None else metric)
+        if float(normal @ gradients[0]) <= SMALLEST_SHARE * float(normal.norm() * gradients[0].norm()):
+            kept = ", ".join(other.name for other in keep)
+            raise InputError(f"{name}: nothing raises {scorer.name} and keeps {kept}: keep fewer scores, or others")
     figures: dict[str, Any] = {"method": "gradient", "num_faces": len(ws), "scorer": scorer.name}
     if keep:
         figures["kept_scores"] = [other.name for other in keep]

@@ -16,6 +16,7 @@ from latentedit.discovery.coordinates import Coordinates, choose_coordinates
 from latentedit.discovery.finding import FEWEST, assemble, calibrate
 from latentedit.errors import InputError
 from latentedit.networks import Generator
+from latentedit.predictors import score_together
 from latentedit.scoring import Scorer
 
 Penalty = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -139,8 +140,9 @@ def hold_scores(scorers: Sequence[tuple[Scorer, float]], weight: float = 1.0) ->
     """Penalise the squared change of other scores, each in the standard deviations given with it."""
 
     def penalize(before: Tensor, after: Tensor, move: Tensor) -> Tensor:
-        changes = [((scorer(after) - scorer(before)) / sd).square() for scorer, sd in scorers]
-        return weight * torch.stack(changes).sum(dim=0)
+        held, sds = zip(*scorers, strict=True)
+        changes = score_together(held, after) - score_together(held, before)
+        return weight * (changes / changes.new_tensor(sds)).square().sum(dim=-1)
 
     return penalize
 

@@ -27,9 +27,10 @@ HIDDEN = 64
 
 
 class StepNetwork(nn.Module):
-    """Give each face a step of its own: ws [N, num_ws, w_dim] of equal rows -> scale (theta + B tanh(A u)), same shape.
+    """Give each face a step of its own: ws [N, num_ws, w_dim] -> scale (theta + B tanh(A u)), same shape, equal rows.
 
-    u is w in standard deviations about the mean; B is zero at first, so that it begins as one step for all.
+    u is w, in W+ the mean of its rows, in standard deviations about the mean face; B is zero at first,
+    so that it begins as one step for all.
     """
 
     center: Tensor
@@ -45,7 +46,7 @@ class StepNetwork(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def forward(self, ws: Tensor) -> Tensor:
-        u = (ws[:, 0] - self.center) / self.scale
+        u = (ws.mean(dim=1) - self.center) / self.scale
         bend = torch.tanh(u @ self.inner.t()) @ self.outer.t() / self.outer.shape[1] ** 0.5
         step: Tensor = self.scale * (self.theta + bend)
         return step[:, None].expand_as(ws)

@@ -43,7 +43,7 @@ def steady(
     and C [K, w_dim] their average gradients at the faces: Newton's method with a fixed Jacobian, to
     .01 standard deviations over these faces. It is a mean that stays; single faces change both ways
     (`Holding` bends the path at each), and half a step or one back is not what was measured. The
-    direction need not be differentiable, the scorers do. Raises InputError where nothing is left.
+    scorers must be differentiable. Raises InputError where nothing is left.
     """
     _check_request(generator, direction, ws, keep, gain)
     scorers = [scorer, *keep]
@@ -70,7 +70,7 @@ def _check_request(generator: Generator, direction: Direction, ws: Tensor, keep:
     """Raise InputError for what cannot be steadied."""
     if direction.space != "w" or len(direction.layers) != generator.config.num_ws:
         raise InputError(f"direction {direction.name}: give one in W that moves all {generator.config.num_ws} layers")
-    direction.check_latents(ws)
+    choose_coordinates(generator.config, "w", None).flatten(ws)  # which refuses rows that differ
     if not keep or not gain > 0:
         raise InputError(f"direction {direction.name}, gain {gain:g}: name a score to keep, and a gain above 0")
     if len(ws) < FEWEST:

@@ -10,4 +10,5 @@ from latentedit.downloads.registry import is_url as is_url
 from latentedit.downloads.registry import list_items as list_items
 from latentedit.downloads.registry import suggest as suggest
 from latentedit.downloads.registry import suggest_items as suggest_items
+from latentedit.downloads.switches import is_offline as is_offline
 from latentedit.downloads.switches import switches as switches

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from latentedit.errors import InputError
@@ -27,9 +29,16 @@ def load_identity(address: str) -> Similarity:
     name, _, file = address.partition("=")
     if name not in BACKBONES:
         raise InputError(f"no identity network is called {name!r}: choose from {', '.join(BACKBONES)}, or NAME=FILE")
-    network = BACKBONES[name]()
-    load_identities(network, Path(file) if file else obtain_weights(f"vggface-{name}"))
-    return compare_identities(network.eval().requires_grad_(False))
+    path = Path(file) if file else obtain_weights(f"vggface-{name}")
+    if not path.is_file():
+        raise InputError(f"{path}: No such file, name the weights of {name}")
+    network = BACKBONES[name]().eval().requires_grad_(False)
+    for parameter in network.parameters():
+        parameter.fill_(math.nan)  # what the file lacks stays no number
+    load_identities(network, path)
+    if not network.pooled_features(torch.zeros(1, 3, SIDE, SIDE)).isfinite().all():
+        raise InputError(f"{path}: lacks layers that {name} tells people apart by, give the file with its top")
+    return compare_identities(network)
 
 
 def compare_identities(network: FaceNetwork, side: int = SIDE) -> Similarity:

@@ -46,9 +46,10 @@ def evaluate(
     edited. What an edit did beside the target is read at the alpha, between 0 and the last of
     `alphas` (in sigmas), where the target's mean over faces has changed by `level` in the first
     judge's eyes, so that an edit which does little does not win. An edit along which the target falls
-    is turned round. Name a judge first whose ratings no edit was found with; others beside it show
-    the gap. `similarities` compare images before and after, [N, 3, H, W] each -> [N]; MS-SSIM by
-    default. Intervals are those of 1,000 bootstrap resamples of the faces.
+    is turned round, where alphas lie on both sides of 0. Name a judge first whose ratings no edit was
+    found with; others beside it show the gap. `similarities` compare images before and after,
+    [N, 3, H, W] each -> [N]; MS-SSIM by default. Intervals are those of 1,000 bootstrap resamples of
+    the faces.
     Raises InputError where an edit was found on some of the faces, or a judge does not rate the target.
     """
     _check_request(seeds, population, level, alphas)
@@ -62,7 +63,7 @@ def evaluate(
     cards = []
     for edit in (as_edit(generator, edit, class_index) for edit in edits):
         swept = rate_edit(edit, faces, alphas, yardstick, chunk, quiet)
-        forth = swept[0].rises(targets[0])
+        forth = min(alphas) == 0 or swept[0].rises(targets[0])
         changes = swept if forth else [rows.reversed() for rows in swept]
         alpha = float(find_matching_alphas(changes[0], targets[0], level)[0])
         look = None

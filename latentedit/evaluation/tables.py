@@ -60,10 +60,11 @@ def compare_cards(cards: Sequence[Card], shown: Sequence[str] = SHOWN) -> tuple[
 
 
 def format_estimate(estimate: Estimate, decimals: int = 2) -> str:
-    """Write a figure with its interval, such as `+1.02 [+0.97, +1.08]`, or `-` where there is none."""
+    """Write a figure with its interval, such as `+1.02 [+0.97, +1.08]`, and `-` for what is no number."""
     if not math.isfinite(estimate.value):
         return "-"
-    value, low, high = (f"{number + 0.0:+.{decimals}f}" for number in (estimate.value, estimate.low, estimate.high))
+    numbers = (estimate.value, estimate.low, estimate.high)
+    value, low, high = (f"{number + 0.0:+.{decimals}f}" if math.isfinite(number) else "-" for number in numbers)
     return f"{value} [{low}, {high}]" if math.isfinite(estimate.low) else value
 
 

@@ -65,8 +65,7 @@ def share_out(map: Tensor, regions: Mapping[str, Tensor]) -> dict[str, float]:
     return {name: float(sizes[mask].sum()) / total for name, mask in regions.items()}
 
 
-def detect_regions(image: Tensor, detector: Detector) -> dict[str, Tensor] | None:
-    """Find the parts of the largest face in an image [3, H, W] in [-1, 1]; None where no face is seen."""
-    pixels = torch.from_numpy(to_pixels(image)).permute(2, 0, 1)
-    faces = find_faces(pixels, detector)
-    return find_regions(image.shape[1], image.shape[2], faces[0].landmarks) if faces else None
+def detect_landmarks(image: Tensor, detector: Detector) -> Tensor | None:
+    """Find the landmarks [5, 2] of the largest face in an image [3, H, W] in [-1, 1]; None where no face is seen."""
+    faces = find_faces(torch.from_numpy(to_pixels(image)).permute(2, 0, 1), detector)
+    return faces[0].landmarks if faces else None

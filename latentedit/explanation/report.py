@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Report:
 
     def add(self, view: View, regions: Mapping[str, Tensor] | None = None) -> None:
         """Add an image, with the parts of its face where they are known."""
-        stem = f"{self.num_images:05d}_{Path(view.name).stem}"
+        stem = f"{self.num_images:05d}_{Path(view.name).stem[:80]}"
         self.num_images += 1
         for name, mask in (regions or {}).items():
             self.areas[name].append(float(mask.float().mean()))
@@ -71,12 +71,12 @@ class Report:
         areas = ["area", *(f"{100 * sum(found) / len(found):.1f}" for found in self.areas.values())]
         return Table(["mean share, %", *REGIONS], [areas, *([kind, *_average(rows)] for kind, rows in known.items())])
 
-    def finish(self, title: str, facts: Mapping[str, Any]) -> None:
-        """Write report.html, explanation.csv and explanation.json."""
+    def finish(self, title: str, facts: Mapping[str, Any], more: Sequence[Section] = ()) -> None:
+        """Write report.html, with more sections before those of the images, explanation.csv and explanation.json."""
         summary, hidden = self.summarise(), self.num_images - len(self.sections)
         words = f"The first {len(self.sections)} images; {hidden} more are in explanation.csv." if hidden > 0 else ""
         over_all = [Section("All images", words, (), [summary])] if summary and self.num_images > 1 else []
-        write_page(self.folder / "report.html", title, facts, [*over_all, *self.sections])
+        write_page(self.folder / "report.html", title, facts, [*over_all, *more, *self.sections])
         with (self.folder / "explanation.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()

@@ -36,6 +36,11 @@ class View:
         """The image that the maps are about: [3, H, W] in [-1, 1]."""
         return list(self.pictures.values())[-1]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its height and width."""
+        return self.picture.shape[1], self.picture.shape[2]
+
 
 def view_images(
     explained: Explained,

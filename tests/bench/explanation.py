@@ -18,7 +18,7 @@ from latentedit.explanation.baselines import make_baseline
 from latentedit.explanation.checks import compare_maps, measure_faithfulness, shuffle_weights
 
 SEEDS, TRUNCATION_PSI = range(6_000_000, 6_000_064), 0.7
-NUM_SHUFFLED = 8  # faces whose maps are compared with those of shuffled weights
+NUM_SHUFFLED = 4  # faces whose maps are compared with those of shuffled weights
 DOCS = Path(__file__).parents[2] / "docs"
 
 

@@ -187,7 +187,7 @@ def describe(
     speed: list[str],
 ) -> str:
     """Write the page."""
-    command = "python tests/bench/inversion.py " + " ".join(sys.argv[1:])
+    command = " ".join(["python tests/bench/inversion.py", *sys.argv[1:]])
     fingerprint = le.load_checkpoint(args.network).fingerprint[:12]
     table = ["| method | " + " | ".join(MEASURES) + " |", "|---" * 6 + "|"]
     table += [f"| {TITLES[name]} | " + " | ".join(map(interval, values)) + " |" for name, values in figures.items()]

@@ -1,8 +1,10 @@
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
 import torch
+from web_server import serving, status
 
 from latentedit import diagnosis
 from latentedit.diagnosis import TOPICS, Finding, diagnose
@@ -15,7 +17,7 @@ def find(findings, name):
 
 
 def test_a_whole_installation_is_found_to_work(run, home):
-    done = run("doctor")
+    done = run("doctor", "--offline")
     assert done.code == 0
     topics = [line for line in done.out.splitlines() if not line.startswith(" ")]
     assert topics == list(TOPICS)
@@ -26,9 +28,50 @@ def test_a_whole_installation_is_found_to_work(run, home):
     assert 0 < float(re.search(r"bf16 differs from fp32 by (\S+) of", done.out)[1]) < 0.03
 
 
+def publish(monkeypatch, folder, *mirrors):
+    """Know of one file, at these addresses and without a licence."""
+    registry = folder / "mine.json"
+    registry.write_text(json.dumps([{"name": "mine", "kind": "generator", "file": "mine.pkl", "mirrors": mirrors}]))
+    monkeypatch.setattr("latentedit.downloads.registry.SHIPPED", registry)
+
+
+def test_hosts_that_are_silent_are_named_with_a_mend(monkeypatch, tmp_path):
+    with serving(status(404)) as server:
+        publish(monkeypatch, tmp_path, f"{server.url}/deep/mine.pkl")
+        found = find(diagnosis.check_hosts(), "the web")
+        assert (found.state, found.text) == ("ok", "1 of 1 hosts of published files answer")
+        publish(monkeypatch, tmp_path, f"{server.url}/mine.pkl", "http://localhost:9/mine.pkl")
+        found = find(diagnosis.check_hosts(), "the web")
+    assert (found.state, found.text) == ("note", "1 of 2 hosts of published files answer, not localhost")
+    assert "HTTPS_PROXY" in found.advice
+
+
+def test_in_offline_mode_no_host_is_asked(monkeypatch):
+    monkeypatch.setenv("LATENTEDIT_OFFLINE", "1")
+    monkeypatch.setattr(diagnosis, "_answers", lambda url: 1 / 0)
+    assert find(diagnosis.check_hosts(), "the web").text == "not asked, in offline mode"
+
+
+def test_the_detector_of_faces_is_looked_for(monkeypatch):
+    monkeypatch.setenv("LATENTEDIT_OFFLINE", "1")
+    assert "models get yunet" in find(diagnosis.check_hosts(), "face detector").advice
+    monkeypatch.setenv("LATENTEDIT_YUNET", "mine.onnx")
+    assert find(diagnosis.check_hosts(), "face detector").state == "ok"
+
+
+def test_licences_of_what_was_downloaded_are_named(monkeypatch, tmp_path, home):
+    publish(monkeypatch, tmp_path)
+    assert not [finding for finding in diagnosis.check_terms() if finding.name == "mine"]
+    (home / "cache" / "mine").mkdir(parents=True)
+    (home / "cache" / "mine" / "mine.pkl").touch()
+    found = find(diagnosis.check_terms(), "mine")
+    assert (found.topic, found.text) == ("licensed", "not stated")
+    assert "ask its authors" in found.advice
+
+
 def test_what_is_broken_ends_with_code_1_and_a_mend(run, monkeypatch):
     monkeypatch.setattr(diagnosis, "check_bundled", lambda: iter([Finding("works", "faces", "broken", "no", "mend")]))
-    done = run("doctor", "--json")
+    done = run("doctor", "--json", "--offline")
     assert done.code == 1
     assert done.facts[-1] == {"topic": "works", "name": "faces", "state": "broken", "text": "no", "advice": "mend"}
 

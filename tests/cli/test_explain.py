@@ -5,8 +5,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import latentedit as le
 from latentedit.explanation.regions import REGIONS
 
 
@@ -45,6 +47,11 @@ def test_an_edit_is_explained(run, network, tmp_path):
     assert done.code == 0
     rows = done.facts["rows"]
     assert [row["map"] for row in rows] == ["pixels", "features", "attribution"]
+    generator = le.load_generator(network)
+    ws = le.sample(generator, [3], 0.7)
+    moved = torch.cat([ws, le.edit(ws, le.load_direction("up", generator), alpha=2)])
+    scores = le.load_scorer("patches")(le.render(generator, moved))
+    assert [rows[2]["score_before"], rows[2]["score"]] == pytest.approx(scores.tolist(), abs=1e-3)
     change = rows[2]["score"] - rows[2]["score_before"]
     assert rows[2]["sum"] == pytest.approx(change, abs=max(0.01 * abs(change), 0.01) + 1e-3)
     assert rows[2]["error"] < 0.01
@@ -72,8 +79,16 @@ def test_layers_are_listed(run):
     [
         (["{photos}", "--methods", "grad_kam"], "'grad_kam': did you mean grad_cam"),
         (["{photos}", "--alpha", "3"], "--direction and --alpha"),
+        (["--seeds", "1", "--trunc-cutoff", "4"], "--trunc-cutoff is about an edit"),
         (["{photos}", "--direction", "w_sq", "--alpha", "3"], "and --direction: an edit needs a face's latents"),
         (["{photos}", "--scorer", "none"], "--scorer none"),
+        (
+            ["{photos}", "--scorer", "patches", "--channels", "999"],
+            "--channels 999: layer features.regions has",
+        ),
+        (["{photos}", "--channels", "1", "--features"], "--channels: neither --direction nor --features"),
+        (["{photos}", "--hold", "happy"], "--hold happy is about correlations of features: add --features"),
+        (["{photos}", "--features", "--methods", "hires_cam"], "2 images: give 10 or more"),
         (["{photos}", "--scorer", "patches", "--methods", "grad_cam", "--predictor-layer", "region"], "'region'"),
         (["{photos}/b.png"], "b.png can't be read"),
         ([], "give image files, --seeds or --latents"),
@@ -82,3 +97,38 @@ def test_layers_are_listed(run):
 def test_a_mistake_is_one_line(words, expected, refuse, photos, tmp_path):
     words = [word.replace("{photos}", str(photos)) for word in words]
     refuse(["explain", *words, "--outdir", tmp_path / "out", "--quiet"], expected, tmp_path)
+
+
+def test_features_are_correlated_with_the_score(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("latentedit.scoresheet.sources.RESOLUTION", 64)
+    out, random = tmp_path / "out", np.random.default_rng(0)
+    for i in range(12):
+        (tmp_path / "photos" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        noise = random.integers(0, 40 + 15 * i, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / "photos" / "ab"[i % 2] / f"{i}.png")
+    words = ["--scorer", "patches", "--methods", "hires_cam", "--features", "--hold", "patches:happy"]
+    assert run("explain", tmp_path / "photos", *words, "--outdir", out).code == 0
+    rows = list(csv.DictReader((out / "correlations.csv").read_text().splitlines()))
+    assert {"lightness", "texture contrast", "blur"} <= {row["feature"] for row in rows}
+    assert {"score", "hires_cam in eyes"} <= {row["score"] for row in rows}
+    assert rows[0]["partial"]
+    assert rows[0]["within"]
+    assert len((out / "features.csv").read_text().splitlines()) == 13
+    page = (out / "report.html").read_text()
+    assert "correlations of features, drawn" in page
+    assert page.index("Features") < page.index("0.png")
+
+
+def test_channels_are_shown_with_what_moves_them(run, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("latentedit.explanation.channels.OCTAVES", 1)
+    monkeypatch.setattr("latentedit.cli.channels.SIDE", 32)
+    out = tmp_path / "out"
+    words = ["--scorer", "patches", "--channels", "3,300", "--outdir", out, "--quiet", "--json"]
+    done = run("explain", photos, *words)
+    assert done.facts["layer"] == "features.regions"
+    assert [(row["channel"], row["rank"]) for row in done.facts["rows"]] == [(3, 0), (3, 1), (300, 0), (300, 1)]
+    answers = [row["answer"] for row in done.facts["rows"]]
+    assert answers[0] >= answers[1]
+    with Image.open(out / "channels.png") as picture:
+        assert picture.height > 384
+    assert len((out / "channels.csv").read_text().splitlines()) == 5

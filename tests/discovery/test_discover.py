@@ -109,6 +109,12 @@ def test_kept_scores_do_not_change_to_first_order(tiny_generator, linear_world, 
     assert found.provenance["kept_scores"] == ["channel1", "channel2"]
 
 
+def test_what_is_kept_must_leave_something(tiny_generator, linear_world):
+    ws = linear_world.ws[:20]
+    with pytest.raises(InputError, match="up: nothing raises channel0 and keeps channel1, channel0: keep fewer"):
+        discover_by_gradient(tiny_generator, ws, Channel(0), "up", keep=[Channel(1), Channel(0)])
+
+
 def test_a_step_goes_farther_where_the_metric_is_larger():
     gradient, metric = torch.ones(3).double(), torch.tensor([1.0, 4.0, 9.0]).double().diag()
     assert steer(gradient, torch.zeros(0, 3).double(), metric).tolist() == [1, 4, 9]

@@ -74,5 +74,6 @@ def test_what_cannot_be_steadied_is_refused(tiny_generator, ws, projected):
     refuse("colour1 gives every face the same score", keep=[Colour(1, gain=0.0)])
     refuse("name a score to keep, and a gain above 0", keep=[])
     refuse("gain nan", gain=float("nan"))
+    refuse("rows of some ws differ", faces=ws + torch.arange(6)[:, None])
     refuse("3 faces to measure on: give at least 20", faces=ws[:3])
     refuse("give one in W that moves all 6 layers", replace(projected, vector=projected.vector[:2], layers=(0, 1)))

@@ -10,6 +10,7 @@ from latentedit.collection import CONDITIONED, FOUND, SHOWN, STEADIED, build_col
 from latentedit.collection.building import Unedited
 from latentedit.direction import Direction, cosine
 from latentedit.discovery import steady
+from latentedit.errors import InputError
 from latentedit.evaluation import measure_effects, rate_population, summarise_effect
 from latentedit.latents import sample
 from latentedit.library import read_direction
@@ -76,6 +77,25 @@ def test_a_collection_is_found_conditioned_measured_and_indexed(tiny_generator, 
     assert left == pytest.approx({"brightness:memorable": 0.2, "brightness:typical": 0}, abs=0.01)
     assert collection["smile"].provenance["held_out"]["accuracy"] > 0.7
     check_cards(tiny_generator, collection, tmp_path / "cards")
+    check_that_others_stay(tiny_generator, collection, tmp_path)
+
+
+def check_that_others_stay(generator, collection, folder):
+    """Only what is named is made anew; the others keep all but their cosines."""
+    again = build_collection(generator, Brightness(), folder, 310, only=["cond_smile", "w_sq_logistic"])
+    assert again.keys() == collection.keys()
+    assert again["w_sq_logistic"].provenance["num_faces"] == 310
+    for name in ("smile", "steady_traits"):
+        assert torch.equal(again[name].vector, collection[name].vector)
+        assert again[name].provenance["effects"] == collection[name].provenance["effects"]
+    assert "effects" not in again["cond_smile"].provenance["parent_provenance"]
+    assert again["cond_smile"].provenance["effects"] == collection["cond_smile"].provenance["effects"]
+    drawn = again["smile"].provenance["cosines"]["w_sq_logistic"]
+    assert drawn == pytest.approx(cosine(again["smile"], again["w_sq_logistic"]), abs=1e-3)
+    with pytest.raises(InputError, match="joy: no direction of the collection"):
+        build_collection(generator, Brightness(), folder, 300, only=["joy"])
+    with pytest.raises(InputError, match="is not there: build all directions"):
+        build_collection(generator, Brightness(), folder / "empty", 300, only=["smile"])
 
 
 def check_cards(generator, collection, folder):

@@ -56,6 +56,10 @@ def test_weights_come_from_the_file_that_is_named(images, tmp_path, monkeypatch)
     assert not torch.equal(loaded(images, others), compare_identities(make_network("resnet50"))(images, others))
     with pytest.raises(InputError, match="give the file of this network"):
         load_identity(f"vgg16={tmp_path / 'mine.pth'}")
+    headless = {name: weight for name, weight in make_network("vgg16").state_dict().items() if "fc" not in name}
+    torch.save(headless, tmp_path / "headless.pth")
+    with pytest.raises(InputError, match="give the file with its top"):
+        load_identity(f"vgg16={tmp_path / 'headless.pth'}")
     monkeypatch.setenv("LATENTEDIT_OFFLINE", "1")
     with pytest.raises(InputError, match="vggface-senet50: not downloaded yet"):
         load_identity("senet50")

@@ -13,10 +13,11 @@ from latentedit.direction import Direction
 from latentedit.errors import InputError
 from latentedit.evaluation import evaluate
 from latentedit.evaluation.pictures import draw_cards, draw_rescoring
-from latentedit.evaluation.tables import as_facts, compare_cards, format_markdown, rescoring_matrix
+from latentedit.evaluation.tables import as_facts, compare_cards, format_estimate, format_markdown, rescoring_matrix
 from latentedit.latents import sample
 from latentedit.rendering import render
 from latentedit.spaces import ZDirection
+from latentedit.statistics import Estimate
 
 SEEDS, POPULATION = range(100, 112), range(200, 230)
 REQUEST = {"target": "red", "seeds": SEEDS, "population": POPULATION, "alphas": (-2, -1, 0, 1, 2)}
@@ -80,6 +81,9 @@ def test_an_edit_the_wrong_way_round_is_turned(tiny_generator):
     assert wrong.alpha.value == pytest.approx(right.alpha.value)
     assert wrong.verdict.changes["blue"].value == pytest.approx(right.verdict.changes["blue"].value)
     assert wrong.frechet == pytest.approx(right.frechet)
+    ahead = {**REQUEST, "alphas": (0, 1, 2)}
+    (blank,) = evaluate(tiny_generator, [Stain(tiny_generator, tuple(-c for c in colour))], [Tint()], **ahead)
+    assert math.isnan(blank.alpha.value)
 
 
 def test_a_second_judge_is_read_where_the_first_is_matched(tiny_generator):
@@ -112,6 +116,13 @@ def test_a_level_out_of_reach_leaves_blanks(tiny_generator, tmp_path):
     assert draw_rescoring(cards).width > 100
 
 
+def test_figures_are_written_with_what_is_known_of_their_interval():
+    assert format_estimate(Estimate(1.25, 1.0, 1.5)) == "+1.25 [+1.00, +1.50]"
+    assert format_estimate(Estimate(1.25, 1.0, math.nan), 1) == "+1.2 [+1.0, -]"
+    assert format_estimate(Estimate(1.25, math.nan, math.nan)) == "+1.25"
+    assert format_estimate(Estimate(math.nan, math.nan, math.nan)) == "-"
+
+
 def test_directions_of_every_space_are_shown(tiny_generator, tiny_direction):
     z = ZDirection("z", torch.ones(1, 12), (0,), sigma=1.0)
     edits = [tiny_direction, replace(load_direction("3_2", tiny_generator), sigma=1.0), z]
@@ -141,10 +152,15 @@ def test_a_judge_that_rates_all_alike_is_refused(tiny_generator, tiny_direction)
         evaluate(tiny_generator, [tiny_direction], [Tint("blind", 0.0)], **REQUEST)
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_faces_that_a_direction_was_found_on_cannot_judge_it(tiny_generator, tiny_direction, nested):
-    found = {"seeds": "0-100"}
-    provenance = {"parent_provenance": found} if nested else found
+@pytest.mark.parametrize(
+    "provenance",
+    [
+        {"seeds": "0-100"},
+        {"parent_provenance": {"seeds": "0-100"}},
+        {"seeds": "5000-5010", "parent_provenance": {"seeds": "0-100"}},
+    ],
+)
+def test_faces_that_a_direction_was_found_on_cannot_judge_it(tiny_generator, tiny_direction, provenance):
     direction = Direction("known", tiny_direction.vector, tiny_direction.layers, sigma=1.0, provenance=provenance)
     with pytest.raises(InputError, match="known was found on seeds 0-100, seed 100 among them"):
         evaluate(tiny_generator, [direction], [Tint()], **REQUEST)

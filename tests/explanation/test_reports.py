@@ -14,7 +14,7 @@ from latentedit.errors import InputError
 from latentedit.explanation import Explained
 from latentedit.explanation.differences import explain_edit
 from latentedit.explanation.page import Figure, Section, Table, write_page
-from latentedit.explanation.regions import REGIONS, detect_regions, find_regions, share_out
+from latentedit.explanation.regions import REGIONS, detect_landmarks, find_regions, share_out
 from latentedit.explanation.report import Report
 from latentedit.explanation.views import View, view_edits, view_images
 from latentedit.inversion.detection import Face
@@ -44,12 +44,12 @@ def test_landmarks_move_the_regions():
     assert (turned["mouth"].rot90(1) == centred["mouth"]).float().mean() > 0.97
 
 
-def test_a_detectors_face_sets_the_regions():
+def test_landmarks_are_those_of_a_detectors_first_face():
     landmarks = torch.tensor([[24.0, 30.4], [40, 30.4], [32, 38], [26, 46.4], [38, 46.4]])
     image = torch.zeros(3, 64, 64)
-    found = detect_regions(image, lambda picture: [Face((10, 10, 40, 40), landmarks, 0.9)])
-    assert torch.equal(found["eyes"], find_regions(64, 64, landmarks)["eyes"])
-    assert detect_regions(image, lambda picture: []) is None
+    found = detect_landmarks(image, lambda picture: [Face((10, 10, 40, 40), landmarks, 0.9)])
+    assert torch.equal(found, landmarks)
+    assert detect_landmarks(image, lambda picture: []) is None
 
 
 def test_shares_add_up_and_ignore_signs():
@@ -99,6 +99,22 @@ def test_views_keep_names_and_pictures_together(planted, pictures):
         assert view.scores == [pytest.approx(planted(pictures[row : row + 1]).item())]
         assert list(view.maps) == ["integrated_gradients", "occlusion"]
         assert list(view.errors) == ["integrated_gradients"]
+
+
+def test_a_folder_is_explained_a_few_images_at_a_time(planted, pictures):
+    class Long(Held):
+        names = tuple(map(str, range(20)))
+        asked = []  # noqa: RUF012
+
+        def load(self, rows, framing):
+            self.asked.append(len(rows))
+            return [self.pictures[0]] * len(rows)
+
+    views = view_images(Explained(planted), Long(pictures), ["hires_cam"], layer="mix")
+    next(views)
+    assert Long.asked == [8]  # the others are still to come
+    assert len(list(views)) == 19
+    assert Long.asked == [8, 8, 4]
 
 
 def test_edits_are_rendered_a_few_at_a_time(planted, pictures):
