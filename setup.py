@@ -20,6 +20,8 @@ TEST = [
 ]
 PLOTS = ["matplotlib"]
 PREDICTORS = ["h5py", "transformers"]
+DATASETS = ["openpyxl"]
+TENSORBOARD = ["tensorboard"]
 FACES = ["onnxruntime"]
 DOCS = ["mkdocs", "mkdocs-material", "mkdocstrings-python", "nbconvert"]
 VIDEO = ["imageio[ffmpeg]"]
@@ -59,11 +61,13 @@ setup(
         "plots": PLOTS,
         "faces": FACES,
         "predictors": PREDICTORS,
+        "datasets": DATASETS,
+        "tensorboard": TENSORBOARD,
         "video": VIDEO,
         "completion": COMPLETION,
         "explain": EXPLAIN,
         "docs": DOCS,
-        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN, *DOCS],
+        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN, *DOCS, *DATASETS, *TENSORBOARD],
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

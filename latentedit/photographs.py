@@ -44,22 +44,22 @@ def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
 
 def load_square(path: Path, resolution: int) -> Tensor:
     """Read an image upright, crop its central square and resize: -> uint8 [3, R, R]."""
-    return to_tensor(_crop(_open(path), resolution))
+    return crop_square(open_picture(path), resolution)
 
 
 def load_squeezed(path: Path, resolution: int) -> Tensor:
     """Read an image upright and squeeze all of it into a square, as torchvision's Resize does: -> uint8 [3, R, R]."""
-    return to_tensor(_open(path).resize((resolution, resolution), Image.Resampling.BILINEAR))
+    return squeeze(open_picture(path), resolution)
 
 
 def load_photograph(path: Path) -> Tensor:
     """Read a whole image upright, whatever its mode: -> uint8 [3, H, W]."""
-    return to_tensor(_open(path))
+    return to_tensor(open_picture(path))
 
 
-def to_tensor(rgb: Image.Image) -> Tensor:
-    """Take an image's pixels: -> uint8 [3, H, W]."""
-    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
+def squeeze(rgb: Image.Image, resolution: int) -> Tensor:
+    """Resize both sides alike, whatever the picture's shape: -> uint8 [3, R, R]."""
+    return to_tensor(rgb.resize((resolution, resolution), Image.Resampling.BILINEAR))
 
 
 def to_picture(pixels: Tensor) -> Image.Image:
@@ -67,38 +67,51 @@ def to_picture(pixels: Tensor) -> Image.Image:
     return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
 
 
-def _open(path: Path) -> Image.Image:
-    """Read an image of the formats that Pillow decodes itself, upright and in RGB; what is damaged is named."""
+def open_picture(path: Path) -> Image.Image:
+    """Read an image file upright and in RGB."""
     require_regular(path)
-    message = f"{path} can't be read as an image: give a PNG or JPEG that is whole"
-    with damaged(message), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd metadata, which no one asked about
-        return _decode(path)
-
-
-def _decode(path: Path) -> Image.Image:
-    """Decode from memory, where a part that claims gigabytes gets no more than the file has."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{path} has more than {LARGEST_FILE >> 20} MiB: shrink it")
-        with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as image:
-            if image.width * image.height > LARGEST:
-                raise InputError(f"{path} has {image.width} x {image.height} pixels: shrink it to {LARGEST:,} at most")
-            return _to_rgb(ImageOps.exif_transpose(image))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: check the path") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{path} can't be read as an image: give a PNG or JPEG") from None
     except OSError as error:
-        raise InputError(f"{path} can't be read as an image ({one_line(error)}): give a PNG or JPEG") from error
+        raise InputError(f"{path} can't be read ({one_line(error)}): give a PNG or JPEG") from error
+    return decode_picture(content, str(path))
 
 
-def _crop(rgb: Image.Image, resolution: int) -> Image.Image:
-    """Crop the central square and resize."""
+def decode_picture(content: bytes, name: str) -> Image.Image:
+    """Decode an image of the formats that Pillow reads itself, upright and in RGB; `name` is for the errors.
+
+    From memory, where a part that claims gigabytes gets no more than the file has.
+    """
+    message = f"{name} can't be read as an image: give a PNG or JPEG that is whole"
+    with damaged(message), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata, which no one asked about
+        try:
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                if image.width * image.height > LARGEST:
+                    limit = f"shrink it to {LARGEST:,} at most"
+                    raise InputError(f"{name} has {image.width} x {image.height} pixels: {limit}")
+                return _to_rgb(ImageOps.exif_transpose(image))
+        except UnidentifiedImageError:
+            raise InputError(f"{name} can't be read as an image: give a PNG or JPEG") from None
+        except OSError as error:
+            raise InputError(f"{name} can't be read as an image ({one_line(error)}): give a PNG or JPEG") from error
+
+
+def crop_square(rgb: Image.Image, resolution: int) -> Tensor:
+    """Crop the central square and resize: -> uint8 [3, R, R]."""
     side = min(rgb.size)
     left, top = (rgb.width - side) // 2, (rgb.height - side) // 2
     square = rgb.crop((left, top, left + side, top + side))
-    return square.resize((resolution, resolution), Image.Resampling.LANCZOS)
+    return to_tensor(square.resize((resolution, resolution), Image.Resampling.LANCZOS))
+
+
+def to_tensor(rgb: Image.Image) -> Tensor:
+    """Take an image's pixels: -> uint8 [3, H, W]."""
+    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import latentedit as le
-from latentedit.cli import arguments, printing
+from latentedit.cli import arguments, printing, train_autoencoder, train_predictor
 from latentedit.errors import InputError
 from latentedit.training.settings import AUGMENTATIONS, Settings
 
@@ -23,12 +23,14 @@ EXAMPLES = """\
 
 def add_parser(commands: arguments.Commands) -> None:
     """Add the command and its own commands to the parser."""
-    parser = arguments.add_command(commands, "train", train_generator_command, "train what ships with it", EXAMPLES)
-    actions = parser.add_subparsers(dest="action", metavar="generator | assessor | measure | encoder", required=True)
+    parser = arguments.add_command(commands, "train", train_generator_command, "train networks", EXAMPLES)
+    actions = parser.add_subparsers(dest="action", metavar="NETWORK", required=True)
     _add_generator(actions)
     _add_assessor(actions)
     _add_measure(actions)
     _add_encoder(actions)
+    train_predictor.add_parser(actions)
+    train_autoencoder.add_parser(actions)
 
 
 def _add_generator(actions: arguments.Commands) -> None:

@@ -125,16 +125,17 @@ def rescoring_matrix(cards: Sequence[Card]) -> tuple[list[str], list[str], np.nd
 
 def as_facts(card: Card) -> dict[str, Any]:
     """Turn a card into plain values fit for JSON, None where there is no number."""
-    facts: dict[str, Any] = _without_nan(asdict(card))
+    facts: dict[str, Any] = without_nan(asdict(card))
     return facts
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Put None, which JSON has, for what is no finite number, however deep."""
     match value:
         case dict():
-            return {key: _without_nan(item) for key, item in value.items()}
+            return {key: without_nan(item) for key, item in value.items()}
         case list() | tuple():
-            return [_without_nan(item) for item in value]
+            return [without_nan(item) for item in value]
         case float():
             return float(value) if math.isfinite(value) else None
     return value

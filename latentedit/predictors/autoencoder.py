@@ -5,18 +5,21 @@ Tensor names are those of Horizon2333/imagenet-autoencoder, whose checkpoints it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from latentedit.errors import about
+from latentedit.checkpoints import load_record, save_record
+from latentedit.errors import InputError, about
 from latentedit.predictors.predictor import Predictor, crop_centre, resize
-from latentedit.predictors.weights import fill, read_weights
+from latentedit.predictors.weights import COUNTER, fill, read_weights
 
+KIND, SUFFIX = "autoencoder", ".safetensors"
 STAGES = (2, 2, 3, 3, 3)  # convolutions between halvings, from the image on
 GROWTH = (1, 2, 4, 8, 8)  # of the channels
 SHRINK = 32  # times smaller than the image the latent is on each side
@@ -48,12 +51,32 @@ class Autoencoder(nn.Module):
 
 
 def load_autoencoder(path: Path) -> Autoencoder:
-    """Open a checkpoint of imagenet-autoencoder's vgg16."""
+    """Open a checkpoint of imagenet-autoencoder's vgg16, or a file that `save_autoencoder` wrote."""
+    is_own = path.suffix == SUFFIX
     with torch.device("meta"):
-        network = Autoencoder()
-    with about(path):
-        fill(network, read_weights(path))
+        network = Autoencoder(_read_own(path)[1]["width"]) if is_own else Autoencoder()
+    fill_autoencoder(network, path)
     return network.eval()
+
+
+def fill_autoencoder(network: Autoencoder, path: Path) -> None:
+    """Give an autoencoder the weights of a file of its width."""
+    found = _read_own(path)[0] if path.suffix == SUFFIX else None
+    with about(path):
+        fill(network, read_weights(path) if found is None else found)
+
+
+def save_autoencoder(path: Path, network: Autoencoder, width: int, header: Mapping[str, Any]) -> None:
+    """Write an autoencoder as one safetensors file, without the counters of its normalisations."""
+    state = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(COUNTER)}
+    save_record(path, state, {**header, "kind": KIND, "width": width})
+
+
+def _read_own(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    state, header = load_record(path)
+    if header.get("kind") != KIND or not isinstance(header.get("width"), int):
+        raise InputError(f"{path} is no autoencoder: give what `latentedit train autoencoder` wrote")
+    return state, header
 
 
 def prepare(images: Tensor, side: int = 224) -> Tensor:
@@ -84,6 +107,11 @@ class LatentRegressor(Predictor):
         for before, after in pairwise(sizes):
             layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout)]
         self.head = nn.Sequential(*layers, nn.Linear(sizes[-1], 1), nn.Sigmoid())
+
+    @property
+    def starts(self) -> dict[str, Callable[[Path], None]]:
+        """The autoencoder from imagenet-autoencoder's file, or from one that `save_autoencoder` wrote."""
+        return {"autoencoder": partial(fill_autoencoder, self.autoencoder)}
 
     def train(self, mode: bool = True) -> LatentRegressor:
         """Train the head; the autoencoder keeps the statistics of its own training."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -32,6 +33,7 @@ class FaceRegressor(Predictor):
     """
 
     licence = "VGGFace's and VGGFace2's weights: non-commercial"
+    link = "linear"
 
     def __init__(
         self,
@@ -56,10 +58,10 @@ class FaceRegressor(Predictor):
         scores: Tensor = self.head(self.dropout(features))
         return scores[:, 0]
 
-    def load_identities(self, paths: Mapping[str, Path]) -> None:
-        """Start from what was learned of people: a file of keras-vggface or of a PyTorch port for each network."""
-        for name, path in paths.items():
-            load_identities(self._backbone(name), path)
+    @property
+    def starts(self) -> dict[str, Callable[[Path], None]]:
+        """Each network from what was learned of people: a file of keras-vggface or of a PyTorch port."""
+        return {name: partial(load_identities, self._backbone(name)) for name in self.backbones}
 
     def _backbone(self, name: str) -> FaceNetwork:
         return cast(FaceNetwork, self.backbones[name])

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from torch import Tensor, nn
 
-from latentedit.errors import InputError
+from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.face_resnet import FaceSENet
+from latentedit.predictors.identity_weights import load_identities
 from latentedit.predictors.predictor import Predictor, resize
 
 Mode = Literal["both", "image", "text"]
 WIDTH, HEADS, DROPOUT = 768, 4, 0.9
 NUM_TOKENS = 512  # of a description, padded
-NUM_PATCHES = 49  # of a face of 224 px
+SHRINK = 32  # px of a patch
 
 
 class FaceText(Predictor):
@@ -23,7 +26,8 @@ class FaceText(Predictor):
     SENet-50's last map gives 49 patches, keys and values; BERT's tokens are the queries. Each token that is a word
     gives one number; padding gives none. `mode` image or text leaves the other out. `as_published` gives SENet-50
     RGB of 0 to 1, neither centred nor in its order of colours, and counts padding as words. `text` are settings of
-    transformers' BertConfig other than bert-base-uncased's.
+    transformers' BertConfig other than bert-base-uncased's. `width`, `input_size` (px, a multiple of 32) and
+    `num_tokens` make smaller ones.
     """
 
     licence = "VGGFace2's weights: non-commercial; BERT's: Apache 2.0"
@@ -35,25 +39,48 @@ class FaceText(Predictor):
         as_published: bool = False,
         width: int = 64,
         text: dict[str, Any] | None = None,
+        input_size: int = 224,
+        num_tokens: int = NUM_TOKENS,
     ) -> None:
         super().__init__()
         if mode not in get_args(Mode):
             raise InputError(f"mode {mode!r} is not known: choose one of {', '.join(get_args(Mode))}")
+        if input_size % SHRINK:
+            raise InputError(f"input size {input_size}: give a multiple of {SHRINK} px, so that patches fill the face")
         self.mode, self.as_published = mode, as_published
+        self.input_size, self.num_tokens = input_size, num_tokens
+        size = int((text or {}).get("hidden_size", WIDTH))
         if mode != "text":
             self.face = FaceSENet(width=width)
-            self.project = nn.Linear(self.face.num_features, WIDTH)
+            self.project = nn.Linear(self.face.num_features, size)
         if mode != "image":
-            self.bert = _make_bert({"hidden_size": WIDTH, **(text or {})})
+            self.bert = _make_bert({**(text or {}), "hidden_size": size})
         if mode == "both":
-            self.attention = nn.MultiheadAttention(WIDTH, HEADS, dropout, batch_first=True)
-        self.read = nn.Linear(WIDTH, 1)
+            self.attention = nn.MultiheadAttention(size, HEADS, dropout, batch_first=True)
+        self.read = nn.Linear(size, 1)
         self.dropout = nn.Dropout(dropout)
-        self.join = nn.Linear(NUM_PATCHES if mode == "image" else NUM_TOKENS, 1)
+        self.join = nn.Linear((input_size // SHRINK) ** 2 if mode == "image" else num_tokens, 1)
+
+    @property
+    def starts(self) -> dict[str, Callable[[Path], None]]:
+        """SENet-50 from what was learned of people, BERT from a name of the Hugging Face hub or a folder."""
+        found: dict[str, Callable[[Path], None]] = {}
+        if self.mode != "text":
+            found["senet50"] = partial(load_identities, self.face)
+        if self.mode != "image":
+            found["bert"] = self._load_bert
+        return found
+
+    def _load_bert(self, name: Path) -> None:
+        with about(name), damaged("no weights of this BERT can be had there, give a folder of transformers"):
+            trained = _transformers().BertModel.from_pretrained(
+                str(name), add_pooling_layer=False, use_safetensors=True
+            )
+            self.bert.load_state_dict(trained.state_dict())
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """Resize and scale to 0 to 255, as published to 0 to 1: [N, 3, H, W] in [-1, 1] -> [N, 3, 224, 224]."""
-        x = resize(images, 224) / 2 + 0.5
+        """Resize and scale to 0 to 255, as published to 0 to 1: [N, 3, H, W] in [-1, 1] -> [N, 3, S, S]."""
+        x = resize(images, self.input_size) / 2 + 0.5
         return x if self.as_published else x * 255
 
     def forward(self, x: Tensor, tokens: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
@@ -80,9 +107,9 @@ class FaceText(Predictor):
         return cast(Tensor, self.join(self.dropout(numbers))).sigmoid()[:, 0]
 
 
-def tokenize(captions: Sequence[str], tokenizer: Any) -> tuple[Tensor, Tensor]:
-    """Cut descriptions into tokens with one of transformers' tokenizers: -> tokens, mask [N, 512]; 0 is padding."""
-    found = tokenizer(list(captions), padding="max_length", truncation=True, max_length=NUM_TOKENS, return_tensors="pt")
+def tokenize(captions: Sequence[str], tokenizer: Any, num_tokens: int = NUM_TOKENS) -> tuple[Tensor, Tensor]:
+    """Cut descriptions into tokens with one of transformers' tokenizers: -> tokens, mask [N, L]; 0 is padding."""
+    found = tokenizer(list(captions), padding="max_length", truncation=True, max_length=num_tokens, return_tensors="pt")
     return found["input_ids"], found["attention_mask"]
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentedit.errors import InputError
+from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.predictor import Predictor
 
 CLIP, SIGLIP = "clip_vision_model", "siglip_vision_model"
@@ -28,6 +29,7 @@ class FrozenFeatures(Predictor):
     """
 
     licence = "that of the frozen network"
+    link = "linear"
 
     def __init__(
         self, config: dict[str, Any], hidden: Sequence[int] = (256,), dropout: float = 0.0, normalise: bool = False
@@ -46,13 +48,21 @@ class FrozenFeatures(Predictor):
     @classmethod
     def from_hub(cls, name: str, **settings: Any) -> tuple[FrozenFeatures, dict[str, Any]]:
         """Make one with the weights of the Hugging Face hub or a folder: -> it, and the settings that describe it."""
-        library = _transformers()
-        kind = SIGLIP if "siglip" in name.lower() else CLIP
-        trained = _class(library, kind).from_pretrained(name, use_safetensors=True)
-        settings = {"config": trained.config.to_dict(), **settings}
+        settings = {"config": read_config(name), **settings}
         network = cls(**settings)
-        network.features.load_state_dict(trained.state_dict())
+        network.load_features(Path(name))
         return network, settings
+
+    @property
+    def starts(self) -> dict[str, Callable[[Path], None]]:
+        """The features from a name of the hub, or a folder."""
+        return {"features": self.load_features}
+
+    def load_features(self, name: Path) -> None:
+        """Fill the frozen network from the Hugging Face hub or a folder, safetensors only."""
+        with about(name), damaged("no weights of these features can be had there, give a folder of transformers"):
+            trained = _class(_transformers(), self.kind).from_pretrained(str(name), use_safetensors=True)
+            self.features.load_state_dict(trained.state_dict())
 
     def train(self, mode: bool = True) -> FrozenFeatures:
         """Train the head alone."""
@@ -76,6 +86,14 @@ class FrozenFeatures(Predictor):
     def _size(self) -> int:
         config: Any = self.features.config
         return cast(int, config.projection_dim if self.kind == CLIP else config.hidden_size)
+
+
+def read_config(name: str) -> dict[str, Any]:
+    """Read the settings of CLIP's or SigLIP's vision model, by a name of the Hugging Face hub or a folder."""
+    library = _transformers()
+    settings = library.SiglipVisionConfig if "siglip" in name.lower() else library.CLIPVisionConfig
+    with about(name), damaged("no settings of CLIP or SigLIP can be had there, give a folder of transformers"):
+        return cast(dict[str, Any], settings.from_pretrained(name).to_dict())
 
 
 def _make(kind: str, config: dict[str, Any]) -> Any:

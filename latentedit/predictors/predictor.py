@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -25,6 +27,22 @@ class Predictor(nn.Module):
     framing: ClassVar[Framing] = "square"
     floor: ClassVar[float | None] = None  # below it the original's scores hardly go, whatever the image
     licence: ClassVar[str] = "that of the weights' authors"
+    link: ClassVar[Literal["linear", "sigmoid"]] = "sigmoid"  # what makes a score of the last layer's answer
+
+    @property
+    def starts(self) -> dict[str, Callable[[Path], None]]:
+        """The parts that may start from weights of others, and what fills each from a file."""
+        return {}
+
+    def start_from(self, paths: Mapping[str, Path]) -> None:
+        """Fill parts, by name, from files of weights that were learned elsewhere."""
+        for name, path in paths.items():
+            if name not in self.starts:
+                raise InputError(f"{name}={path}: the parts that may start from a file are {self._name_starts()}")
+            self.starts[name](path)
+
+    def _name_starts(self) -> str:
+        return ", ".join(self.starts) or "none here, leave it out"
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Bring images to what the network was trained on: [N, 3, H, W] in [-1, 1] -> the argument of `forward`."""
@@ -33,7 +51,7 @@ class Predictor(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class PredictorScorer:
-    """Score images with a network: [..., 3, H, W] in [-1, 1] -> [...]."""
+    """Score images with a network: [..., 3, H, W] in [-1, 1] -> [...]; `words` go with images [N, 3, H, W]."""
 
     name: str
     network: Predictor
@@ -57,11 +75,11 @@ class PredictorScorer:
     def interval(self, scores: Tensor) -> None:
         """Nobody has said how far people's own scores lie from these."""
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, images: Tensor, *words: Tensor) -> Tensor:
         if images.ndim < 3 or images.shape[-3] != 3:
             raise InputError(f"images of shape {list(images.shape)}: give [..., 3, H, W]")
         flat = images.reshape(-1, *images.shape[-3:]).to(self.device)
-        scores: Tensor = self.network(self.network.preprocess(flat))
+        scores: Tensor = self.network(self.network.preprocess(flat), *(part.to(self.device) for part in words))
         return scores.reshape(images.shape[:-3])
 
 

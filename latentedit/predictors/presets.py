@@ -94,6 +94,9 @@ PRESETS: dict[str, Preset] = {
         published_mistakes=("each split's scores were scaled by its own least and largest",),
     ),
     **{name: _face_text(mode) for name, mode in FACE_TEXT.items()},
+    # Of the autoencoder's authors nothing but the loss and the early stop is known, those of the network it replaced.
+    "latent_mlp": Preset("latent_mlp", loss="mse", stop_after=5),
+    "frozen_features": Preset("frozen_features", loss="mse", epochs=100),  # MemBench, of MemCoach 2026
 }
 
 

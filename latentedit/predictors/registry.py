@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def make_predictor(name: str, **settings: Any) -> Predictor:
     """Make an untrained predictor of PREDICTORS; the settings are those of its class."""
     if name not in PREDICTORS:
         raise InputError(f"no predictor is called {name!r}: {suggest(name, list(PREDICTORS))}")
+    if unknown := settings.keys() - signature(PREDICTORS[name]).parameters.keys():
+        raise InputError(f"predictor {name} has no {' or '.join(sorted(unknown))} to set: leave that out")
     return PREDICTORS[name](**settings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -49,6 +50,11 @@ class SigmoidHead(Predictor):
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.regressor(self.backbone.pooled_features(x)))[:, 0]
+
+    @property
+    def starts(self) -> dict[str, Callable[[Path], None]]:
+        """The backbone from torchvision's weights."""
+        return {"backbone": self.start_from_imagenet}
 
     def start_from_imagenet(self, path: Path | None = None) -> None:
         """Fill the backbone with torchvision's weights, published ones or those of a file."""

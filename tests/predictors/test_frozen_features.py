@@ -69,6 +69,8 @@ def test_weights_come_from_a_folder_of_the_hubs_layout(kind, tmp_path):
     assert torch.equal(network.features(pixel_values=x)[pick], trained(pixel_values=x)[pick])
 
 
-def test_other_kinds_are_refused():
+def test_other_kinds_are_refused(tmp_path):
+    with pytest.raises(InputError, match=str(tmp_path)):
+        FrozenFeatures(CONFIGS["clip"]).load_features(tmp_path)
     with pytest.raises(InputError, match="model_type 'dino' is not known: choose clip_vision_model or siglip"):
         FrozenFeatures({"model_type": "dino"})
