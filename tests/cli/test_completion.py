@@ -28,7 +28,7 @@ def complete(run, network, tmp_path):
 
 
 def test_bash_completes_commands_flags_choices_names_and_files(complete, tmp_path):
-    names = {command.__name__.rpartition(".")[2] for command in COMMANDS}
+    names = {command.__name__.rpartition(".")[2].replace("_", "-") for command in COMMANDS}
     assert set(complete("")) >= names
     assert complete("directions", "expo") == ["export"]
     assert complete("sweep", "--ping") == ["--ping-pong"]

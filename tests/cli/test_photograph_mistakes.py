@@ -72,7 +72,7 @@ MISTAKES = {
     "an identity of nothing": ([*APPLY, "--identity", "{tmp}/text.jpg"], "give both"),
     "an identity that is none": (
         [*APPLY, "--keep-identity", "0.9", "--identity", "{tmp}/two.npz"],
-        "two.npz: holds the weights of none of vgg16",
+        "two.npz holds the weights of none of vgg16",
     ),
     "more likeness than there is": ([*APPLY, "--keep-identity", "1.5"], "'1.5' is above one"),
     "a StyleGAN2 that turns": ([*INVERT, "--upright"], "only a StyleGAN3 turns its input"),
