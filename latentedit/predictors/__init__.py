@@ -8,7 +8,7 @@ from latentedit.predictors.attributes import Assessor as Assessor
 from latentedit.predictors.attributes import AttributeScorer as AttributeScorer
 from latentedit.predictors.attributes import score_together as score_together
 from latentedit.predictors.omi import OmiAssessor as OmiAssessor
-from latentedit.predictors.omi import load_bundled
+from latentedit.predictors.omi import is_assessor, load_bundled
 from latentedit.predictors.predictor import Predictor as Predictor
 from latentedit.predictors.predictor import PredictorScorer as PredictorScorer
 from latentedit.predictors.registry import PREDICTORS as PREDICTORS
@@ -18,14 +18,14 @@ from latentedit.predictors.registry import make_predictor as make_predictor
 from latentedit.predictors.registry import save_predictor as save_predictor
 
 ASSESSORS = ("omi", "patches")
+RECORD = ".safetensors"
 AnyScorer = AttributeScorer | PredictorScorer
 
 
 def load_assessor(name: str) -> OmiAssessor:
-    """Load everything that a bundled assessor rates: `omi` gives all 34 attributes at once, and so do others.
+    """Load everything that a bundled assessor rates: `omi` gives all 34 attributes at once, and so does `patches`.
 
-    `omi`, `patches` and `deep` see different things in a face: let one judge the edits that were found with
-    another. `deep` needs the package `resmem`, whose network it looks through.
+    The two see different things in a face: let one judge the edits that were found with the other.
     """
     if name not in ASSESSORS:
         raise InputError(f"no scorer is called {name!r}: {suggest(name, [*ASSESSORS, *PUBLISHED])}")
@@ -36,12 +36,17 @@ def load_scorer(name: str) -> AnyScorer:
     """Load a scorer by name: `omi` is the rated memorability, `omi:happy` any other attribute.
 
     `omi:happy:matched` spreads its scores as widely as the ratings. `resmem` and `vitmem` are published
-    networks for photographs; a .safetensors file is what `save_predictor` wrote.
+    networks for photographs; a .safetensors file is what `save_predictor` wrote, or an assessor that you have
+    trained, as in `mine.safetensors:happy`.
 
     >>> load_scorer("omi").name
     'omi:memorable'
     """
-    if name in PUBLISHED or name.endswith(".safetensors"):
+    plain, is_matched = name.removesuffix(f":{MATCHED}"), name.endswith(f":{MATCHED}")
+    stem, suffix, attribute = plain.partition(RECORD)
+    if name in PUBLISHED or (suffix and not is_assessor(stem + suffix)):
         return PredictorScorer(name, load_predictor(name))
-    assessor, _, attribute = name.removesuffix(f":{MATCHED}").partition(":")
-    return load_assessor(assessor).scorer(attribute or None, matched=name.endswith(f":{MATCHED}"))
+    if suffix:
+        return OmiAssessor.load(stem + suffix).scorer(attribute.removeprefix(":") or None, is_matched)
+    bundled, _, attribute = plain.partition(":")
+    return load_assessor(bundled).scorer(attribute or None, is_matched)

@@ -98,6 +98,11 @@ def load_bundled(name: str) -> OmiAssessor:
         return _read(path)
 
 
+def is_assessor(path: str | Path) -> bool:
+    """Tell whether a .safetensors file holds an assessor."""
+    return load_record(path)[1].get("kind") == KIND
+
+
 def gaussian_kernel(a: Tensor, b: Tensor, gamma: float) -> Tensor:
     """Compute exp(-gamma |a_i - b_j|^2 / D): [N, D], [M, D] -> [N, M]."""
     squares = a.square().sum(dim=1)[:, None] + b.square().sum(dim=1) - 2 * a @ b.t()

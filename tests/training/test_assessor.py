@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from latentedit.errors import InputError
-from latentedit.predictors import OmiAssessor
+from latentedit.predictors import OmiAssessor, load_scorer
 from latentedit.predictors.deep import DeepConfig
 from latentedit.predictors.patches import PatchConfig
 from latentedit.predictors.resnet import ResNet
@@ -69,6 +69,16 @@ def test_the_file_rates_faces(trained: Path) -> None:
     dark[:, :32], bright[:, :32] = -0.3, 0.3
     assert light(dark) < 35
     assert light(bright) > 65
+
+
+def test_the_file_is_a_scorer_by_its_name(trained: Path) -> None:
+    path, face = trained / "light.safetensors", torch.rand(3, 64, 64)
+    scorer = load_scorer(f"{path}:light")
+    assert scorer.name == f"{OmiAssessor.load(path).name}:light"
+    assert torch.equal(scorer(face), OmiAssessor.load(path).scorer("light")(face))
+    assert not torch.equal(load_scorer(f"{path}:light:matched")(face), scorer(face))
+    with pytest.raises(InputError, match="does not rate 'memorable'"):
+        load_scorer(str(path))
 
 
 def test_training_is_deterministic(trained: Path) -> None:
