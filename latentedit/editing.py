@@ -85,6 +85,20 @@ class Sweep:
         return self.latents
 
 
+def choose_moved(
+    direction: Direction, ws: Tensor, alphas: Sequence[float], layers: Sequence[int] | None
+) -> tuple[int, ...]:
+    """Choose which of a direction's layers a bent path moves, all by default: ws [..., num_ws, w_dim] -> layers.
+
+    Raises InputError for latents of another generator, without alphas, and where no layer is left.
+    """
+    direction.check_latents(ws)
+    moved = tuple(layer for layer in direction.layers if layers is None or layer in layers)
+    if not alphas or not moved:
+        raise InputError(f"direction {direction.name}: give an alpha, and some of layers {direction.layers}")
+    return moved
+
+
 def sweep(
     latents: Tensor,
     direction: Direction,

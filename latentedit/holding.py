@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from latentedit.direction import Direction
-from latentedit.editing import Sweep, to_raw
+from latentedit.editing import Sweep, choose_moved, to_raw
 from latentedit.errors import InputError
 from latentedit.networks import Generator
 from latentedit.predictors import score_together
@@ -65,12 +65,7 @@ class Holding:
         quiet: bool = True,
     ) -> Sweep:
         """Move every face to every alpha, from 0 outwards: [N, num_ws, w_dim] -> Sweep of [N, num_alphas, ...]."""
-        self.direction.check_latents(ws)
-        moved = tuple(layer for layer in self.direction.layers if layers is None or layer in layers)
-        if not alphas or not moved:
-            raise InputError(
-                f"direction {self.direction.name}: give an alpha, and some of layers {self.direction.layers}"
-            )
+        moved = choose_moved(self.direction, ws, alphas, layers)
         parts = tqdm(torch.split(ws, CHUNK), desc=f"holding {len(self.scorers)} scores", disable=quiet)
         latents = torch.cat([self._sweep_part(part, alphas, moved, unit) for part in parts])
         return Sweep(latents, self.direction, tuple(map(float, alphas)), unit or self.direction.unit)

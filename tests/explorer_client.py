@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from web_server import running
 
 from latentedit.explorer import PageServer, Workshop
 
@@ -15,15 +16,8 @@ from latentedit.explorer import PageServer, Workshop
 @contextmanager
 def serving(workshop: Workshop, **settings: Any) -> Iterator[PageServer]:
     """Run a page's server for the length of a block."""
-    server = PageServer(workshop, **settings)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(PageServer(workshop, **settings)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class Client:

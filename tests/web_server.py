@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 Answer = Callable[["Handler"], None]
+AnyServer = TypeVar("AnyServer", bound=ThreadingHTTPServer)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -78,8 +79,14 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(*answers: Answer) -> Iterator[Server]:
-    """Run a server for the length of a block."""
-    server = Server(list(answers))
+    """Serve these answers for the length of a block."""
+    with running(Server(list(answers))) as server:
+        yield server
+
+
+@contextmanager
+def running(server: AnyServer) -> Iterator[AnyServer]:
+    """Run a server in a thread for the length of a block."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

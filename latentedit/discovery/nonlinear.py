@@ -15,7 +15,7 @@ from latentedit.direction import Direction, check_same_generator
 from latentedit.discovery.coordinates import choose_coordinates
 from latentedit.discovery.finding import FEWEST, assemble, calibrate
 from latentedit.discovery.learning import Penalty, Schedule, train_step
-from latentedit.editing import Sweep, to_raw
+from latentedit.editing import Sweep, choose_moved, to_raw
 from latentedit.errors import InputError, about, damaged
 from latentedit.library import check_name
 from latentedit.networks import Generator
@@ -78,10 +78,7 @@ class NonlinearEdit:
         unit: Unit | None = None,
     ) -> Sweep:
         """Move every face to every alpha: [N, num_ws, w_dim] -> Sweep of [N, num_alphas, num_ws, w_dim]."""
-        self.direction.check_latents(ws)
-        moved = [layer for layer in self.direction.layers if layers is None or layer in layers]
-        if not alphas or not moved:
-            raise InputError(f"{self.name}: give an alpha, and some of layers {list(self.direction.layers)}")
+        moved = list(choose_moved(self.direction, ws, alphas, layers))
         step = torch.zeros_like(ws)
         step[:, moved] = self.network(ws)[:, moved] / self.length
         strides = [to_raw(self.direction, alpha, unit) for alpha in alphas]

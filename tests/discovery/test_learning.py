@@ -27,13 +27,6 @@ def small_population(monkeypatch):
     monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(50))
 
 
-@pytest.fixture
-def linear_generator(tiny_generator, monkeypatch):
-    """A generator whose image is the mean row of ws."""
-    monkeypatch.setattr(tiny_generator.synthesis, "forward", lambda ws: ws.mean(dim=1)[:, None, None])
-    return tiny_generator
-
-
 def test_the_learned_direction_is_the_true_one(linear_generator, linear_world):
     found = learn_direction(linear_generator, linear_world.ws, Project(linear_world.truth), schedule=QUICK)
     assert cosine_similarity(found.vector[0], linear_world.truth.double(), dim=0) > 0.99

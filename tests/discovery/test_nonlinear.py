@@ -45,13 +45,6 @@ def small_population(monkeypatch):
 
 
 @pytest.fixture
-def linear_generator(tiny_generator, monkeypatch):
-    """A generator whose image is the mean row of ws."""
-    monkeypatch.setattr(tiny_generator.synthesis, "forward", lambda ws: ws.mean(dim=1)[:, None, None])
-    return tiny_generator
-
-
-@pytest.fixture
 def edit(tiny_generator, tiny_direction):
     """An edit whose network nobody trained."""
     network = StepNetwork(16).requires_grad_(False)
