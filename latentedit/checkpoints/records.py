@@ -46,6 +46,12 @@ def load_record(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return read_record(Path(path))
 
 
+def load_header(path: str | Path) -> dict[str, Any]:
+    """Return the header alone, without reading the tensors."""
+    with about(path), _open(Path(path)) as file:
+        return parse_header(file.metadata() or {})
+
+
 def read_record(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Do the work of `load_record`; errors don't name the path."""
     with _open(path) as file:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentedit.checkpoints import load_record, save_record
+from latentedit.checkpoints import load_header, load_record, save_record
 from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.attributes import AttributeScorer
 from latentedit.predictors.deep import DeepFeatures
@@ -100,7 +100,7 @@ def load_bundled(name: str) -> OmiAssessor:
 
 def is_assessor(path: str | Path) -> bool:
     """Tell whether a .safetensors file holds an assessor."""
-    return load_record(path)[1].get("kind") == KIND
+    return load_header(path).get("kind") == KIND
 
 
 def gaussian_kernel(a: Tensor, b: Tensor, gamma: float) -> Tensor:
