@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from latentedit.checkpoints import fingerprint
@@ -18,12 +19,14 @@ from latentedit.collection.recipes import (
     NAMES,
     SHOWN,
     STEADIED,
+    STEPS,
     TRUNCATION_PSI,
     attribute_of,
     summarise,
 )
 from latentedit.direction import Direction, check_same_generator, cosines
 from latentedit.discovery import calibrate, discover, discover_by_gradient, steady
+from latentedit.editing import edit
 from latentedit.errors import InputError
 from latentedit.evaluation import measure_effects, rate_population
 from latentedit.files import staged
@@ -85,7 +88,8 @@ def _make(
 ) -> Direction:
     """Make one direction, from those that come before it where it is conditioned."""
     if name in FOUND:
-        return _find(generator, assessor, name, num_faces, quiet)
+        leader = collection.get(FOUND[name].leader or "")
+        return _find(generator, assessor, name, leader, num_faces, quiet)
     if name in CONDITIONED:
         parent, conditions = CONDITIONED[name]
         others = [collection[condition] for condition in conditions]
@@ -100,7 +104,9 @@ def _unmeasured(direction: Direction) -> Direction:
     return replace(direction, provenance=found)
 
 
-def _find(generator: Generator, assessor: Assessor, name: str, num_faces: int, quiet: bool) -> Direction:
+def _find(
+    generator: Generator, assessor: Assessor, name: str, leader: Direction | None, num_faces: int, quiet: bool
+) -> Direction:
     """Find one direction by its recipe."""
     recipe = FOUND[name]
     seeds = range(NUM_GRADIENTS if recipe.method == "gradient" else num_faces)
@@ -112,10 +118,18 @@ def _find(generator: Generator, assessor: Assessor, name: str, num_faces: int, q
         "scorer": scorer.name,
         "rendering": recipe.rendering,
     }
+    if leader:
+        ws, settings = _lead(ws, leader), settings | {"leader": leader.name, "steps_in_sigma": STEPS}
     if recipe.method == "gradient":
         return discover_by_gradient(generator, ws, scorer, name, settings, quiet=quiet)
     scores = score_faces(generator, scorer, ws, quiet=quiet)[:, 0]
     return discover(generator, ws, scores, recipe.method, name, settings)
+
+
+def _lead(ws: Tensor, leader: Direction) -> Tensor:
+    """Take faces along a direction, by each of STEPS in turn: [N, num_ws, w_dim] -> same."""
+    parts = [edit(ws[i :: len(STEPS)], leader, alpha, unit="sigma") for i, alpha in enumerate(STEPS)]
+    return torch.cat(parts)
 
 
 def _steady(

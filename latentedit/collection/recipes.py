@@ -5,21 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PAPER_PSI = 0.5  # the memorability paper's direction: logistic regression on faces near the mean
+TRUNCATION_PSI = 0.7  # of the faces that effects are measured on, as the commands render them
+STEPS = (1.5, 3.0)  # sigmas by which a leader takes faces along
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The rating that a direction follows, by its average gradient or fitted to faces at a truncation."""
+    """The rating that a direction follows, by its average gradient or fitted to faces at a truncation.
+
+    A gradient holds where it was taken: of faces that another direction leads, it tells what that one drags along.
+    """
 
     attribute: str
     method: str = "gradient"  # or one of latentedit.discovery's
     truncation_psi: float = 1.0
     rendering: str = "square"  # of the faces that are rated
+    leader: str | None = None  # a direction whose steps, STEPS, the faces have taken
 
     @property
     def summary(self) -> str:
         """What it follows, in a few words."""
-        return f"rated {self.attribute}" + ("" if self.rendering == "square" else f" of {self.rendering} faces")
+        shown = "" if self.rendering == "square" else f" of {self.rendering} faces"
+        return f"rated {self.attribute}{shown}" + (f" where {self.leader} leads" if self.leader else "")
 
 
 FOUND = {
@@ -29,7 +36,7 @@ FOUND = {
     "smile": Recipe("happy"),
     "age": Recipe("age"),
     "gender": Recipe("gender"),
-    "typical": Recipe("typical", "pls"),
+    "typical": Recipe("typical", truncation_psi=TRUNCATION_PSI, leader="w_sq"),
     "attractive": Recipe("attractive"),
     "trustworthy": Recipe("trustworthy"),
 }
@@ -48,7 +55,6 @@ STEADIED = {  # direction: its parent and the ratings that stay put where its ow
 NAMES = (*FOUND, *CONDITIONED, *STEADIED)
 SHOWN = tuple(dict.fromkeys(recipe.attribute for recipe in FOUND.values()))  # attributes, in tables
 HELD_OUT_SEEDS = range(2_000_000, 2_000_064)  # faces that no direction was found on
-TRUNCATION_PSI = 0.7  # of the faces that effects are measured on, as the commands render them
 
 
 def summarise(name: str) -> str:
