@@ -21,7 +21,7 @@ from latentedit.explorer.setting import Setting
 from latentedit.formats import parse_channels
 from latentedit.latents import one_hot, sample_z, to_styles, to_ws
 from latentedit.library import list_directions
-from latentedit.predictors import ASSESSORS, AnyScorer, AttributeScorer, load_assessor, load_scorer
+from latentedit.predictors import ASSESSORS, BORROWING, AnyScorer, AttributeScorer, load_assessor, load_scorer
 from latentedit.rendering import render, render_styles
 from latentedit.vocabulary import Precision
 
@@ -41,8 +41,9 @@ class Rating:
 
 
 def _list_scorers() -> list[str]:
-    """List what the bundled assessors rate."""
-    return [f"{name}:{attribute}" for name in ASSESSORS for attribute in load_assessor(name).attributes]
+    """List what the bundled assessors rate that are quick."""
+    quick = [name for name in ASSESSORS if name not in BORROWING]
+    return [f"{name}:{attribute}" for name in quick for attribute in load_assessor(name).attributes]
 
 
 class Workshop:

@@ -17,15 +17,17 @@ from latentedit.predictors.registry import load_predictor as load_predictor
 from latentedit.predictors.registry import make_predictor as make_predictor
 from latentedit.predictors.registry import save_predictor as save_predictor
 
-ASSESSORS = ("omi", "patches")
+ASSESSORS = ("omi", "patches", "deep")
+BORROWING = frozenset({"deep"})  # slow, and through a network that the user may not have installed
 RECORD = ".safetensors"
 AnyScorer = AttributeScorer | PredictorScorer
 
 
 def load_assessor(name: str) -> OmiAssessor:
-    """Load everything that a bundled assessor rates: `omi` gives all 34 attributes at once, and so does `patches`.
+    """Load everything that a bundled assessor rates: `omi` gives all 34 attributes at once, so do `patches` and `deep`.
 
-    The two see different things in a face: let one judge the edits that were found with the other.
+    They see different things in a face: let one judge the edits that were found with another. `deep` looks
+    through the network of the package `resmem` and raises InputError where that is not installed.
     """
     if name not in ASSESSORS:
         raise InputError(f"no scorer is called {name!r}: {suggest(name, [*ASSESSORS, *PUBLISHED])}")

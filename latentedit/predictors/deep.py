@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -37,12 +37,14 @@ class DeepConfig:
 class DeepFeatures(nn.Module):
     """Describe faces by a network that saw none of them: [N, 3, H, W] in [-1, 1] -> one block [N, num_features].
 
-    The network stays where pip put it: it is no submodule, so that no file of ours takes it in. One face
-    at a time: rounding does not depend on the batch that a face comes in. Raises InputError where the
-    package `resmem` is missing.
+    It looks twice, at the face and at its mirror image, and returns the mean. The network stays where pip
+    put it: it is no submodule, so that no file of ours takes it in. One look at a time: rounding does not
+    depend on the batch that a face comes in. Raises InputError where the package `resmem` is missing.
     """
 
     kind = "deep"
+    symmetric: ClassVar[bool] = True
+    sparing: ClassVar[int] = 3
 
     def __init__(self, config: DeepConfig, network: ResNet | None = None) -> None:
         super().__init__()
@@ -55,6 +57,10 @@ class DeepFeatures(nn.Module):
         return cls(DeepConfig(**values))
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        network = self._borrowed[0].to(images.device)
-        faces = torch.split(resize(images, self.config.input_size) / 2 + 0.5, 1)
-        return [torch.cat([network.pooled_features(face) for face in faces])]
+        faces = resize(images, self.config.input_size) / 2 + 0.5
+        return [(self._look(faces) + self._look(faces.flip(-1))) / 2]
+
+    def _look(self, faces: Tensor) -> Tensor:
+        """Run the network: [N, 3, H, W] in [0, 1] -> [N, num_features]."""
+        network = self._borrowed[0].to(faces.device)
+        return torch.cat([network.pooled_features(face) for face in torch.split(faces, 1)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -64,6 +64,8 @@ class GradientFeatures(nn.Module):
     """Describe faces by their gradients and colours: [N, 3, H, W] -> blocks [N, F]."""
 
     kind = "gradients"
+    symmetric: ClassVar[bool] = False  # a mirrored face has the same features
+    sparing: ClassVar[int] = 1  # one in so many faces teaches what to be deaf to: of more, where looking is dear
 
     def __init__(self, config: FeatureConfig) -> None:
         super().__init__()

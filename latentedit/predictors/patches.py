@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +49,8 @@ class PatchFeatures(nn.Module):
     """
 
     kind = "patches"
+    symmetric: ClassVar[bool] = False
+    sparing: ClassVar[int] = 1
     filters: Tensor
     center: Tensor
 

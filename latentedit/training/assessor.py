@@ -67,7 +67,7 @@ def train_assessor(
             attribute: measure_calibration(predictions[0, :, i], faces.ratings[:, i])
             for i, attribute in enumerate(faces.attributes)
         },
-        "robustness": measure_robustness(assessor, faces.images[::KEPT_OUT]),
+        "robustness": measure_robustness(assessor, faces.images[:: KEPT_OUT * features.sparing]),
     }
     assessor.save(out, header)
     write_card(out.with_suffix(".md"), name, source, header)

@@ -39,7 +39,7 @@ def describe_faces(images: Tensor, features: FaceFeatures, quiet: bool = False) 
     gains = [block.var(dim=0, correction=0).sum().mul(len(blocks)).rsqrt() for block in blocks]
     scales = torch.cat([gain.expand(block.shape[1]) for gain, block in zip(gains, blocks, strict=True)])
     rows = torch.cat(blocks, dim=1).mul_(scales)
-    teachers = [i for i in range(len(images)) if i % KEPT_OUT]
+    teachers = [i for i in range(len(images)) if i % KEPT_OUT][:: features.sparing]
     views = {EVERY: teachers, **{name: teachers[i :: len(DRAWN)] for i, name in enumerate(DRAWN)}}
     changes = [
         torch.cat(_describe_mirrored(images[chosen], features, VIEWS[name], quiet), dim=1) * scales - rows[chosen]
@@ -62,9 +62,10 @@ def damp(features: Tensor, changes: Tensor, strength: float) -> Tensor:
 
 
 def _describe_mirrored(images: Tensor, features: FaceFeatures, view: View, quiet: bool) -> list[Tensor]:
-    """Average the features of each face and its mirror image: uint8 [N, 3, H, W] -> blocks [N, F]."""
+    """Average the features of each face and its mirror image, where they differ: uint8 -> blocks [N, F]."""
     chunks = []
     for i in tqdm(range(0, len(images), CHUNK), desc="describing faces", disable=quiet):
         seen = view(to_images(images[i : i + CHUNK]))
-        chunks.append([(a + b) / 2 for a, b in zip(features(seen), features(seen.flip(-1)), strict=True)])
+        looks = [features(seen)] if features.symmetric else [features(seen), features(seen.flip(-1))]
+        chunks.append([torch.stack(block).mean(dim=0) for block in zip(*looks, strict=True)])
     return [torch.cat(block) for block in zip(*chunks, strict=True)]
