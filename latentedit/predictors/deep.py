@@ -57,10 +57,10 @@ class DeepFeatures(nn.Module):
         return cls(DeepConfig(**values))
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        faces = resize(images, self.config.input_size) / 2 + 0.5
-        return [(self._look(faces) + self._look(faces.flip(-1))) / 2]
+        return [(self._look(images) + self._look(images.flip(-1))) / 2]
 
-    def _look(self, faces: Tensor) -> Tensor:
-        """Run the network: [N, 3, H, W] in [0, 1] -> [N, num_features]."""
-        network = self._borrowed[0].to(faces.device)
-        return torch.cat([network.pooled_features(face) for face in torch.split(faces, 1)])
+    def _look(self, images: Tensor) -> Tensor:
+        """Run the network: [N, 3, H, W] in [-1, 1] -> [N, num_features]."""
+        network = self._borrowed[0].to(images.device)
+        faces = torch.split(resize(images, self.config.input_size) / 2 + 0.5, 1)
+        return torch.cat([network.pooled_features(face) for face in faces])
