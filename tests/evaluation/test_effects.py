@@ -9,11 +9,13 @@ from torch import Tensor
 from latentedit.collection import CONDITIONED, FOUND, SHOWN, STEADIED, build_collection, write_cards
 from latentedit.collection.building import Unedited
 from latentedit.direction import Direction, cosine
-from latentedit.discovery import steady
+from latentedit.discovery import discover_by_gradient, steady
+from latentedit.editing import edit
 from latentedit.errors import InputError
 from latentedit.evaluation import measure_effects, rate_population, summarise_effect
 from latentedit.latents import sample
 from latentedit.library import read_direction
+from latentedit.predictors import AttributeScorer
 
 
 class Brightness:
@@ -76,8 +78,18 @@ def test_a_collection_is_found_conditioned_measured_and_indexed(tiny_generator, 
     left = collection["steady_traits"].provenance["changes_in_sd"]
     assert left == pytest.approx({"brightness:memorable": 0.2, "brightness:typical": 0}, abs=0.01)
     assert collection["smile"].provenance["held_out"]["accuracy"] > 0.7
+    check_that_typicality_is_followed_where_w_sq_leads(tiny_generator, collection)
     check_cards(tiny_generator, collection, tmp_path / "cards")
     check_that_others_stay(tiny_generator, collection, tmp_path)
+
+
+def check_that_typicality_is_followed_where_w_sq_leads(generator, collection):
+    """It is the average gradient of faces that were taken along w_sq, by both steps in turn."""
+    ws, w_sq = sample(generator, range(20), 0.7), collection["w_sq"]
+    led = torch.cat([edit(ws[::2], w_sq, 1.5, unit="sigma"), edit(ws[1::2], w_sq, 3, unit="sigma")])
+    expected = discover_by_gradient(generator, led, AttributeScorer(Brightness(), "typical"))
+    assert cosine(collection["typical"], expected) == pytest.approx(1, abs=1e-6)
+    assert collection["typical"].provenance["leader"] == "w_sq"
 
 
 def check_that_others_stay(generator, collection, folder):
@@ -110,6 +122,7 @@ def check_cards(generator, collection, folder):
     shift = collection["smile"].provenance["effects"]["shift_in_sd"]["happy"]
     assert f"**{shift['-3 sigma']:+.2f} / {shift['+3 sigma']:+.2f}**" in page
     assert "rated memorable of oval faces" in page
+    assert "rated typical where w_sq leads" in page
     assert "steadied in typical`, on 20 faces, where it changes by brightness:memorable +0.2" in page
     assert {path.name for path in folder.iterdir()} == {"README.md", "cosines.png"} | {f"{n}.png" for n in collection}
 

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+from torch import nn
 
 from latentedit.predictors.features import FeatureConfig, GradientFeatures
 from latentedit.training.description import damp, describe_faces
@@ -36,6 +37,29 @@ def test_blocks_weigh_alike_and_variances_add_up_to_one() -> None:
     colours = description.features[:, -3 * 32**2 :]
     assert colours.var(dim=0, correction=0).sum() == pytest.approx(1 / 2, rel=1e-4)
     assert torch.equal(description.gram, description.gram.t())
+
+
+class CountedFeatures(nn.Module):
+    """Describe faces by their colours, and count them."""
+
+    config = FeatureConfig()
+
+    def __init__(self, symmetric: bool, sparing: int) -> None:
+        super().__init__()
+        self.symmetric, self.sparing, self.count = symmetric, sparing, 0
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        self.count += len(images)
+        return [images.mean(dim=(2, 3))]
+
+
+def test_features_that_are_symmetric_and_slow_are_asked_once_and_for_fewer_faces() -> None:
+    images = torch.randint(0, 256, (30, 3, 64, 64), generator=RANDOM, dtype=torch.uint8)
+    quick, slow = CountedFeatures(False, 1), CountedFeatures(True, 3)
+    for features in (quick, slow):
+        describe_faces(images, features, quiet=True)
+    assert quick.count == 2 * (30 + 27 + 27)
+    assert slow.count == 30 + 9 + 9
 
 
 def test_views_keep_the_face() -> None:
