@@ -69,7 +69,7 @@ class RefinementNetwork(nn.Module):
 
 
 class OutputNetwork(nn.Module):
-    """Judge crops: [N, 3, 48, 48] -> scores [N], moves of the corners [N, 4] and landmarks [N, 5, 2] in boxes of one."""
+    """Judge crops: [N, 3, 48, 48] -> scores [N], moves of corners [N, 4] and landmarks [N, 5, 2] in boxes of one."""
 
     side = 48
 

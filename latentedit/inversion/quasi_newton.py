@@ -25,7 +25,7 @@ class QuasiNewton(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any]) -> Tensor:  # type: ignore[override]
-        """Take the losses and gradients where x is, and move it to where they shall be taken next; return the losses."""
+        """Take losses and gradients where x is, and move it to where they shall be taken next; return the losses."""
         x: Tensor = self.param_groups[0]["params"][0]
         assert x.grad is not None
         losses: Tensor = closure()

@@ -45,7 +45,7 @@ class EncoderSettings:
     learning_rate: float = 0.001
     channel_max: int = 256  # width of the widest blocks
     num_axes: int = 256  # of W+, along which it moves: those that images answer to most
-    num_probes: int = 12_800  # by which these are measured
+    probes: int = 5  # by which these are measured, for each dimension of W+
     latent_weight: float = 0.1  # of the rendered faces' own coordinates
     population_weight: float = 0.001  # of the mean square of coordinates
     delta_weight: float = 0.001  # of that of the rows' difference from their mean
@@ -201,20 +201,19 @@ def _make(generator: Generator, settings: EncoderSettings, start: Path | None, q
         return read_encoder(start, generator).train().requires_grad_(True)
     config, population = generator.config, measure_axes(generator)
     side = min(config.img_resolution, LARGEST["img_resolution"])
-    num_axes = min(settings.num_axes, config.num_ws * config.w_dim)
-    encoder = EncoderNetwork(
-        EncoderConfig(
-            side,
-            config.num_ws,
-            config.w_dim,
-            channel_max=settings.channel_max,
-            num_features=config.w_dim,
-            num_axes=num_axes,
-        )
+    dimensions = config.num_ws * config.w_dim
+    shape = EncoderConfig(
+        side,
+        config.num_ws,
+        config.w_dim,
+        channel_max=settings.channel_max,
+        num_features=config.w_dim,
+        num_axes=min(settings.num_axes, dimensions),
     )
+    encoder = EncoderNetwork(shape)
     torch.nn.init.zeros_(encoder.out.weight)
     encoder.mean.copy_(population.mean)
-    encoder.axes.copy_(measure_curvature(generator, population, num_axes, settings.num_probes, quiet))
+    encoder.axes.copy_(measure_curvature(generator, population, shape.num_axes, settings.probes * dimensions, quiet))
     if start:
         with about(start), damaged("holds no anchor of this generator: give the state of `train generator --anchor`"):
             encoder.take_over(load_state(start)["encoder"], generator.mapping.w_avg.cpu())

@@ -1,4 +1,4 @@
-"""MTCNN's networks have the published weights' shapes, its cascade carries places right, and it sees what YuNet sees."""
+"""MTCNN's networks have the published weights' shapes, its cascade keeps places, and it sees what YuNet sees."""
 
 import pytest
 import torch

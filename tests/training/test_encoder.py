@@ -15,7 +15,7 @@ from latentedit.inversion.encoding import load_encoder, save_encoder
 from latentedit.networks.encoder import CodeNetwork, EncoderConfig, EncoderNetwork
 from latentedit.training.encoder import EncoderSettings, EncoderTraining, train_encoder, vary
 
-QUICK = EncoderSettings(num_steps=25, batch=4, num_faces=256, learning_rate=0.004, channel_max=16, num_probes=64)
+QUICK = EncoderSettings(num_steps=25, batch=4, num_faces=256, learning_rate=0.004, channel_max=16)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_sheet_of_samples_lies_beside_it(trained):
 
 
 def test_the_same_command_trains_the_same_encoder(tiny_generator, data, tmp_path):
-    settings = EncoderSettings(num_steps=2, batch=2, num_faces=8, channel_max=16, num_probes=32)
+    settings = EncoderSettings(num_steps=2, batch=2, num_faces=8, channel_max=16)
     for name in ("a", "b"):
         torch.rand(3)  # whatever was drawn before
         train_encoder(tiny_generator, [data], tmp_path / name, settings, quiet=True)
@@ -58,7 +58,7 @@ def test_the_same_command_trains_the_same_encoder(tiny_generator, data, tmp_path
 
 
 def test_a_killed_training_goes_on_and_ends_in_the_same_bits(tiny_generator, data, tmp_path, monkeypatch):
-    settings = EncoderSettings(num_steps=7, batch=2, num_faces=8, channel_max=16, num_probes=32, snapshot=2)
+    settings = EncoderSettings(num_steps=7, batch=2, num_faces=8, channel_max=16, snapshot=2)
     train_encoder(tiny_generator, [data], tmp_path / "whole", settings, quiet=True)
     step, count = EncoderTraining.step, iter(range(100))
 
@@ -90,9 +90,7 @@ def test_a_state_of_something_else_is_named(tiny_generator, data, tmp_path):
         train_encoder(tiny_generator, [data], tmp_path, STILL, quiet=True)
 
 
-STILL = EncoderSettings(
-    num_steps=1, batch=1, num_faces=2, learning_rate=1e-12, channel_max=16, precision="fp32", num_probes=256
-)
+STILL = EncoderSettings(num_steps=1, batch=1, num_faces=2, learning_rate=1e-12, channel_max=16, precision="fp32")
 
 
 def test_it_goes_on_from_an_encoder(tiny_generator, data, trained, tmp_path):
