@@ -24,6 +24,7 @@ EXAMPLES = """\
   latentedit invert photo.jpg                             out/photo.npz, for `apply --latents out/photo.npz`
   latentedit invert photo.jpg --tune                      and out/tuned.safetensors, for `apply --tuned`
   latentedit invert photos/ --space w --steps 500 --outdir codes
+  latentedit invert photo.jpg --encoder                   66 steps from the bundled encoder's latents
   latentedit invert photo.jpg --encoder encoder.safetensors --fast
   latentedit invert photo.jpg --network ffhq-1024 --encoder e4e_ffhq_encode.pt --loss lpips-vgg
   latentedit invert photo.jpg --network stylegan3-r-ffhqu-1024 --upright

@@ -48,8 +48,8 @@ def load_snapshot(state: Projection, optimiser: torch.optim.Optimizer, path: Pat
                 unknown.copy_(tensors[f"unknown.{i}"])
         entries: dict[int, dict[str, Any]] = {i: {} for i in range(len(state.unknowns))}
         for name in (name for name in tensors if name.startswith("optimiser.")):
-            _, i, key = name.split(".")
-            entries[int(i)][key] = tensors[name]
+            _, number, key = name.split(".")
+            entries[int(number)][key] = tensors[name]
         state.best.copy_(tensors["best"])
         state.best_losses.copy_(tensors["best_losses"])
         state.frames, state.losses = list(tensors["frames"].to(state.x.device)), [float(x) for x in header["losses"]]

@@ -76,7 +76,8 @@ class EncoderNetwork(nn.Module):
 
     def to_ws(self, y: Tensor) -> Tensor:
         """Leave the axes: y [N, num_axes] -> ws [N, num_ws, w_dim]."""
-        return torch.tensordot(y, self.axes, dims=1) + self.mean
+        ws: Tensor = torch.tensordot(y, self.axes, dims=1) + self.mean
+        return ws
 
     def take_over(self, weights: Mapping[str, Tensor], w_avg: Tensor) -> None:
         """Begin where a `CodeNetwork` ended, whose code every row repeats; raises ValueError unless its shapes fit."""
