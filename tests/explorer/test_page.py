@@ -156,8 +156,8 @@ def test_layers_scores_strip_and_ratings(visitor):
 
 def test_a_heat_map_lies_over_the_face_until_it_moves(visitor, monkeypatch):
     pytest.importorskip("captum")
-    for name in ("STEPS", "MOST_STEPS"):
-        monkeypatch.setattr(f"latentedit.explanation.pixels.{name}", 4)
+    monkeypatch.setattr("latentedit.explanation.pixels.POINTS", (4, 4))
+    monkeypatch.setattr("latentedit.explanation.pixels.MOST_HALVINGS", 0)
     visitor.slide("smile", 2)
     face = visitor.image()
     visitor.page.click("#show-heat")
