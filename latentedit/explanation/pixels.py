@@ -24,9 +24,8 @@ def integrate_gradients(explained: Explained, images: Tensor, baselines: Tensor)
     whole way (Gauss-Legendre), and while their sum misses more, the stretches that miss most are halved, ten times at
     most, with 8 points for each half.
     """
-    return torch.stack(
-        [_integrate(explained, image, base) for image, base in zip(images.split(1), baselines.split(1), strict=True)]
-    )
+    pairs = zip(torch.split(images, 1), torch.split(baselines, 1), strict=True)
+    return torch.stack([_integrate(explained, image, baseline) for image, baseline in pairs])
 
 
 def _integrate(explained: Explained, image: Tensor, baseline: Tensor) -> Tensor:
@@ -47,9 +46,7 @@ def _integrate(explained: Explained, image: Tensor, baseline: Tensor) -> Tensor:
     return map
 
 
-def _integrate_stretches(
-    explained: Explained, before: Tensor, after: Tensor, points: int
-) -> tuple[Tensor, Tensor]:
+def _integrate_stretches(explained: Explained, before: Tensor, after: Tensor, points: int) -> tuple[Tensor, Tensor]:
     """Integrate each stretch [K, 3, H, W] of a way: -> maps [K, H, W], what their sums miss of the change [K]."""
     method = _captum().IntegratedGradients(explained)
     found = method.attribute(after, before, n_steps=points, internal_batch_size=max(POINTS[0], len(after)))
