@@ -171,11 +171,11 @@ def test_files_are_saved_and_an_edit_is_opened_again(visitor):
     page = visitor.page
     visitor.slide("smile", 2)
     with page.expect_download() as started:
-        page.select_option("#save", "image")
+        page.locator("#save").get_by_text("Image").click()
     with Image.open(started.value.path()) as picture:
         assert picture.size == (64, 64)
     with page.expect_download() as started:
-        page.select_option("#save", "edit")
+        page.locator("#save").get_by_text("Edit").click()
     content = started.value.path().read_bytes()
     assert json.loads(content)["alphas"]["smile"] == 2
     edited = visitor.image()
