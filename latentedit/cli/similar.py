@@ -30,7 +30,7 @@ Writes a gallery as PNG and as an HTML page. The index of a folder is made at th
 and is brought up to date when files change. An embedding is looks (coarse gradients and colours, default), ratings (all
 that omi rates), or a predictor such as resmem.
 """
-SIDE, COLUMNS = 256, 5
+SIDE, COLUMNS = 256, 6
 AMONG = 10  # times as many neighbours are looked at where scores decide
 
 
@@ -122,7 +122,7 @@ def _open_thumbnail(path: str | Path) -> Image:
 
 
 def _draw_gallery(image: Path, found: list[Found], captions: list[str]) -> Image:
-    """Draw the image and what is like it in rows of five."""
+    """Draw the image and what is like it in rows of six."""
     import torch
 
     from latentedit.photographs import load_square, to_images
