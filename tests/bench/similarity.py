@@ -61,7 +61,7 @@ def compare(rows: np.ndarray, queries: np.ndarray, graph: Path) -> str:
         recall = np.mean([len(a & b) / NUM_FOUND for a, b in zip(found["exact"], found[name], strict=True)])
         size = f"{graph.stat().st_size / 2**20:.0f} MiB, {built:.0f} s" if name == "approximate" else "-"
         cells.append([name, f"{recall:.3f}", f"{1e3 * statistics.median(times):.1f} ms", size])
-    header = [f"{len(rows):,} faces' w", f"found of the {NUM_FOUND} nearest", "one search, median", "graph, and making it"]
+    header = [f"{len(rows):,} faces' w", f"found of the {NUM_FOUND} nearest", "a search, median", "graph, making it"]
     return format_markdown(header, cells)
 
 
