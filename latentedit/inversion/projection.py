@@ -182,7 +182,7 @@ def _step(
     state.losses.append(float(losses.detach().mean()))
     optimiser.zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]
-    optimiser.step(losses.detach)
+    optimiser.step(losses.detach)  # type: ignore[arg-type]  # of every row
     normalise(state.noise)
 
 

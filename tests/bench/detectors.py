@@ -1,4 +1,4 @@
-"""How far MTCNN's landmarks lie from YuNet's: `python tests/bench/detectors.py` prints what docs/photographs.md says."""
+"""How far MTCNN's landmarks lie from YuNet's, for docs/photographs.md: `python tests/bench/detectors.py` prints it."""
 
 from __future__ import annotations
 

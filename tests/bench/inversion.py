@@ -156,7 +156,7 @@ def write_csv(path: Path, paths: list[Path], figures: dict[str, np.ndarray]) -> 
             )
 
 
-def speed_lines(generator: le.Generator, targets: Tensor, rounds: int = 3, steps: int = 5) -> list[str]:
+def speed_lines(generator: le.Generator, targets: Tensor, rounds: int = 7, steps: int = 8) -> list[str]:
     """Time steps of a projection beside the network's bare forward and backward, in turns."""
     targets = targets[:8]
     ws = le.sample(generator, range(len(targets)))
@@ -223,7 +223,8 @@ The same photographs before and after, so that the interval of the change is nar
 
 {chr(10).join(pairs)}
 
-Loss: {describe_loss(ProjectionSettings.loss)}. {loss_line(losses)}
+Loss: {describe_loss(ProjectionSettings.loss)}.
+{loss_line(losses)}
 
 {chr(10).join(speed)}
 
@@ -233,13 +234,12 @@ Loss: {describe_loss(ProjectionSettings.loss)}. {loss_line(losses)}
 
 def loss_line(losses: dict[str, tuple[float, ...]]) -> str:
     """Say after how many steps the loss is as low as at the end of the way from a random face."""
-    wanted = min(losses["W+"])
-    reached = [
-        f"from the encoder's latents, {losses['encoder, W+'][0]:.4f}, {when(losses['encoder, W+'], wanted)}",
-        f"from the nearest face by the same steps, {when(losses['nearest, curved'], wanted)}",
-    ]
-    return f"""From random faces W+ ends at {wanted:.4f} after {len(losses["W+"])} steps of Adam's. By the generator's
-curvature, which the encoder's file knows, projection gets as low {reached[0]}; {reached[1]}."""
+    wanted, curved = min(losses["W+"]), losses["encoder, W+"]
+    seen, near = when(curved, wanted), when(losses["nearest, curved"], wanted)
+    return f"""From random faces W+ ends at {wanted:.4f} after {len(losses["W+"])} steps of Adam's. By the generator's curvature,
+which the encoder's file knows, projection from the encoder's latents begins at {curved[0]:.4f} and gets there
+{seen}; from the nearest face {near}.
+So steps are fewer for the curvature first, and for the better start besides."""
 
 
 def when(losses: tuple[float, ...], wanted: float) -> str:
