@@ -56,7 +56,7 @@ def test_the_encoder_sees_photographs_and_its_curvature_leads_projection(checkpo
     yunet = shared / "reference" / "yunet" / "yunet_n_dynamic.onnx"
     photographs = [shared / "data" / "photos" / f"{name}.jpg" for name in ("congress_02", "faker_04", "faker_11")]
     targets = stack_crops(open_portraits(photographs, yunet), generator.config.img_resolution)
-    settings = ProjectionSettings(num_steps=20, candidates=64)
+    settings = ProjectionSettings(num_steps=12, candidates=32)
     near = project(generator, targets, settings)
     seen = project(generator, targets, settings, encoder(targets), axes=encoder.axes)
     assert seen.losses[0] < 0.75 * near.losses[0]

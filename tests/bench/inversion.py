@@ -236,7 +236,8 @@ def loss_line(losses: dict[str, tuple[float, ...]]) -> str:
     """Say after how many steps the loss is as low as at the end of the way from a random face."""
     wanted, curved = min(losses["W+"]), losses["encoder, W+"]
     seen, near = when(curved, wanted), when(losses["nearest, curved"], wanted)
-    return f"""From random faces W+ ends at {wanted:.4f} after {len(losses["W+"])} steps of Adam's. By the generator's curvature,
+    end = f"{wanted:.4f} after {len(losses['W+'])} steps of Adam's"
+    return f"""From random faces W+ ends at {end}. By the generator's curvature,
 which the encoder's file knows, projection from the encoder's latents begins at {curved[0]:.4f} and gets there
 {seen}; from the nearest face {near}.
 So steps are fewer for the curvature first, and for the better start besides."""
