@@ -42,7 +42,7 @@ def sample_rows(count: int) -> np.ndarray:
     """Take the w of faces, off their mean, at unit length: -> [count, w_dim]."""
     generator = le.load_generator()
     z = torch.randn(count, generator.config.z_dim, generator=torch.Generator().manual_seed(0))
-    w = torch.cat([generator.mapping(part)[:, 0] for part in z.split(2**12)]) - generator.mapping.w_avg
+    w = torch.cat([generator.mapping(part) for part in z.split(2**12)]) - generator.mapping.w_avg
     return torch.nn.functional.normalize(w, dim=1).numpy()
 
 
