@@ -44,6 +44,9 @@ from .holding import Holding as Holding
 from .inversion import Inversion as Inversion
 from .inversion import Portrait as Portrait
 from .inversion import ProjectionSettings as ProjectionSettings
+from .inversion import TuningSettings as TuningSettings
+from .inversion import apply_difference as apply_difference
+from .inversion import load_encoder as load_encoder
 from .inversion import load_tuned as load_tuned
 from .inversion import open_portraits as open_portraits
 from .inversion import paste as paste

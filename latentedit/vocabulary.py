@@ -13,6 +13,8 @@ DirectionFormat = Literal[
 ]
 DIRECTION_FORMATS: tuple[DirectionFormat, ...] = get_args(DirectionFormat)
 
+BUNDLED = "faces"  # the generator that ships, and its encoder
+
 ProjectionSpace = Literal["w", "w+", "s"]
 PROJECTION_SPACES: tuple[ProjectionSpace, ...] = get_args(ProjectionSpace)
 

@@ -11,7 +11,9 @@ from latentedit.checkpoints import load_checkpoint
 from latentedit.collection import CONDITIONED, FOUND, HELD_OUT_SEEDS, STEADIED, TRUNCATION_PSI, population_sd
 from latentedit.direction import cosine
 from latentedit.downloads import find_item, path_of
+from latentedit.downloads.registry import ASSETS
 from latentedit.evaluation import measure_effects
+from latentedit.inversion import ProjectionSettings, load_encoder, open_portraits, project, stack_crops
 from latentedit.latents import sample
 from latentedit.library import list_directions
 from latentedit.predictors import load_assessor
@@ -44,6 +46,21 @@ def test_the_generator_says_what_it_is(checkpoint):
     path = path_of(find_item("faces"))
     assert path.stat().st_size < 16e6
     assert path.with_suffix(".md").exists()
+
+
+def test_the_encoder_sees_photographs_and_its_curvature_leads_projection(checkpoint, shared):
+    generator, encoder = checkpoint.generator, load_encoder("faces", checkpoint.generator)
+    path = ASSETS / "faces_encoder.safetensors"
+    assert path.stat().st_size < 9e6
+    assert path.with_suffix(".md").exists()
+    yunet = shared / "reference" / "yunet" / "yunet_n_dynamic.onnx"
+    photographs = [shared / "data" / "photos" / f"{name}.jpg" for name in ("congress_02", "faker_04", "faker_11")]
+    targets = stack_crops(open_portraits(photographs, yunet), generator.config.img_resolution)
+    settings = ProjectionSettings(num_steps=12, candidates=32)
+    near = project(generator, targets, settings)
+    seen = project(generator, targets, settings, encoder(targets), axes=encoder.axes)
+    assert seen.losses[0] < 0.75 * near.losses[0]
+    assert min(seen.losses) < 0.6 * min(near.losses)
 
 
 def test_the_library_belongs_to_the_generator_and_is_indexed(checkpoint):

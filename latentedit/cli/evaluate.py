@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import latentedit as le
-from latentedit.cli import arguments, consistency, printing
+from latentedit.cli import arguments, consistency, likeness, printing
 from latentedit.errors import InputError
 from latentedit.ranges import format_ranges, parse_seeds
 from latentedit.reporting import recorded, write_run
 
 if TYPE_CHECKING:
     from latentedit.evaluation import Card
-    from latentedit.evaluation.similarity import Similarity
 
 EXAMPLES = """\
   latentedit evaluate w_sq cond_traits                     256 fresh faces, judged by patches, omi beside it
@@ -56,12 +55,7 @@ def add_parser(commands: arguments.Commands) -> None:
     parser.add_argument(
         "--by-layer", action="store_true", help="measure the layers of one direction at 3 sigmas instead"
     )
-    parser.add_argument(
-        "--identity",
-        metavar="NET",
-        help="compare people too, by vgg16, resnet50 or senet50 of VGGFace and VGGFace2, NAME=FILE or your own file",
-    )
-    parser.add_argument("--lpips", choices=["alex", "squeeze", "vgg"], help="compare looks too")
+    likeness.add_likeness(parser)
     consistency.add_consistency(parser)
     seeds = arguments.as_argument(parse_seeds)
     parser.add_argument("--seeds", type=seeds, default=SEEDS, metavar="S", help=f"fresh faces (default {SEEDS})")
@@ -134,7 +128,10 @@ def compare_directions(args: argparse.Namespace) -> None:
     from latentedit.evaluation.tables import as_facts, compare_cards
 
     alphas = _choose_alphas(args.reach, args.steps)
-    judges, similarities = [le.load_assessor(name) for name in args.judges], _open_similarities(args)
+    judges, similarities = (
+        [le.load_assessor(name) for name in args.judges],
+        {"ms_ssim": le.ms_ssim, **likeness.open_likeness(args)},
+    )
     checkpoint = arguments.open_network(args)
     edits = _open_edits(args, checkpoint)
     cards = le.evaluate(
@@ -181,20 +178,6 @@ def _open_edits(
     covariance = le.measure_covariance(checkpoint.generator, args.class_index)
     measured = [one if one.sigma else le.calibrate(one, checkpoint.generator, args.class_index) for one in found]
     return [*found, *(le.Holding(checkpoint.generator, one, scorers, covariance) for one in measured)]
-
-
-def _open_similarities(args: argparse.Namespace) -> dict[str, Similarity]:
-    """Load what compares faces before and after, beside MS-SSIM the networks that are asked for."""
-    from latentedit.predictors.likeness import load_distance, load_likeness
-
-    found: dict[str, Similarity] = {"ms_ssim": le.ms_ssim}
-    if args.identity:
-        people = load_likeness(args.identity)
-        found[f"identity, {people.name}"] = people.measure
-    if args.lpips:
-        looks = load_distance(args.lpips)
-        found[looks.name] = looks.measure
-    return found
 
 
 def _choose_alphas(reach: float, steps: int) -> list[float]:

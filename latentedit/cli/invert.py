@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import latentedit as le
-from latentedit.cli import arguments, inverting, portraits, printing
+from latentedit.cli import arguments, inverting, likeness, portraits, printing
 from latentedit.errors import InputError
 from latentedit.reporting import recorded, write_run
 
@@ -24,6 +24,7 @@ EXAMPLES = """\
   latentedit invert photo.jpg                             out/photo.npz, for `apply --latents out/photo.npz`
   latentedit invert photo.jpg --tune                      and out/tuned.safetensors, for `apply --tuned`
   latentedit invert photos/ --space w --steps 500 --outdir codes
+  latentedit invert photo.jpg --encoder                   66 steps from the bundled encoder's latents
   latentedit invert photo.jpg --encoder encoder.safetensors --fast
   latentedit invert photo.jpg --network ffhq-1024 --encoder e4e_ffhq_encode.pt --loss lpips-vgg
   latentedit invert photo.jpg --network stylegan3-r-ffhqu-1024 --upright
@@ -31,6 +32,7 @@ EXAMPLES = """\
 An interrupted projection goes on when the command is repeated.
 """
 TUNED = "tuned.safetensors"
+FIGURES = ("l2", "ms_ssim", "distance")  # that need no network
 
 
 def add_parser(commands: arguments.Commands) -> None:
@@ -42,6 +44,7 @@ def add_parser(commands: arguments.Commands) -> None:
     inverting.add_projection(parser)
     parser.add_argument("--tune", action="store_true", help="fit the generator to the photographs (pivotal tuning)")
     parser.add_argument("--tune-steps", type=arguments.parse_count, metavar="N", help="at most (default 60)")
+    likeness.add_likeness(parser)
     parser.add_argument("--class", dest="class_index", type=int, metavar="C", help="class of a conditional generator")
     parser.add_argument("--seed", type=arguments.parse_seed, default=0, help="of candidates and noise (default 0)")
     arguments.add_network(parser)
@@ -55,16 +58,20 @@ def run(args: argparse.Namespace) -> None:
     from latentedit.inversion.tuning import apply_difference
 
     _check(args)
+    networks = likeness.open_likeness(args)
     checkpoint = arguments.open_network(args)
     found = portraits.open_portraits(args, args.photographs)
     checkpoint, found = inverting.set_upright(args, checkpoint, found)
     targets = stack_crops(found, checkpoint.config.img_resolution).to(checkpoint.generator.mapping.w_avg.device)
     inversion = inverting.invert(args, checkpoint, targets, args.space)
-    fidelities = {"inversion": measure_fidelity(checkpoint.generator, inversion.latents, targets, args.class_index)}
     difference = _tune(args, checkpoint, inversion.latents, targets)
+    generators = {"inversion": checkpoint.generator}
     if difference:
-        tuned = apply_difference(checkpoint.generator, difference)
-        fidelities["tuned"] = measure_fidelity(tuned, inversion.latents, targets, args.class_index)
+        generators["tuned"] = apply_difference(checkpoint.generator, difference)
+    fidelities = {
+        name: measure_fidelity(generator, inversion.latents, targets, args.class_index, networks)
+        for name, generator in generators.items()
+    }
     facts = _describe(args, checkpoint, found, inversion, fidelities)
     with recorded(args.outdir) as folder:
         _write(args, folder, checkpoint, found, inversion, difference)
@@ -155,27 +162,21 @@ def _draw(
 
 def _lines(args: argparse.Namespace, checkpoint: le.Checkpoint, facts: dict[str, Any]) -> list[str]:
     """Write what was found, one photograph a line."""
-    rows = [
-        [
-            Path(face["photograph"]).name,
-            name,
-            f"{face[name]['l2']:.4f}",
-            f"{face[name]['ms_ssim']:.3f}",
-            _distance(face[name]),
-        ]
-        for face in facts["photographs"]
-        for name in ("inversion", "tuned")
-        if name in face
-    ]
+    faces = facts["photographs"]
+    named = [(face, name) for face in faces for name in ("inversion", "tuned") if name in face]
+    others = [name for name in faces[0]["inversion"] if name not in FIGURES]
+    header = ["photograph", "", "L2", "MS-SSIM", *others, "distance from W's samples (1: as they)"]
+    rows = [[Path(face["photograph"]).name, name, *_figures(face[name], others)] for face, name in named]
     return [
         printing.network_line(args.network, checkpoint),
         f"loss       {facts['loss']}",
         f"steps      {len(facts['losses'])} in {facts['space']}",
-        *printing.table(["photograph", "", "L2", "MS-SSIM", "distance from W's samples (1: as they)"], rows, left=2),
+        *printing.table(header, rows, left=2),
         f"written    {args.outdir}: latents for `apply --latents`, strip.png",
     ]
 
 
-def _distance(figures: dict[str, float | None]) -> str:
-    distance = figures["distance"]
-    return "-" if distance is None else f"{distance:.2f}"
+def _figures(face: dict[str, float | None], others: list[str]) -> list[str]:
+    """Write one inversion's figures."""
+    distance = "-" if face["distance"] is None else f"{face['distance']:.2f}"
+    return [f"{face['l2']:.4f}", f"{face['ms_ssim']:.3f}", *(f"{face[name]:.3f}" for name in others), distance]

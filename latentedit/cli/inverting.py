@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import latentedit as le
 from latentedit.cli import arguments
 from latentedit.errors import InputError
-from latentedit.vocabulary import PROJECTION_LOSSES, PROJECTION_SPACES
+from latentedit.vocabulary import BUNDLED, PROJECTION_LOSSES, PROJECTION_SPACES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,19 +18,29 @@ if TYPE_CHECKING:
     from latentedit.inversion.portraits import Portrait
     from latentedit.inversion.projection import Inversion
 
+ENCODED_STEPS = 66  # of a projection whose curvature is known: a third of the others
+
 
 def add_projection(parser: argparse._ActionsContainer) -> None:
     """Add how photographs are projected."""
-    parser.add_argument("--steps", "--num-steps", type=arguments.parse_count, metavar="N", help="at most (default 200)")
+    parser.add_argument(
+        "--steps",
+        "--num-steps",
+        type=arguments.parse_count,
+        metavar="N",
+        help="at most (default 200; from latentedit's encoders 66)",
+    )
     parser.add_argument("--lr", type=arguments.parse_positive, help="learning rate, in sigmas of W (default 0.15)")
     parser.add_argument(
         "--loss", choices=PROJECTION_LOSSES, help="what is lowered (default multiscale, which needs no weights)"
     )
     parser.add_argument(
         "--encoder",
-        type=Path,
+        nargs="?",
+        const=BUNDLED,
         metavar="FILE",
-        help="start from the latents of `train encoder`'s file, or of pSp's, e4e's or ReStyle's",
+        help="start from an encoder's latents: the bundled one's, or those of `train encoder`'s file, pSp's, e4e's "
+        "or ReStyle's",
     )
     parser.add_argument(
         "--upright",
@@ -54,8 +64,6 @@ def add_invert_space(parser: argparse.ArgumentParser) -> None:
 
 def check_projection(args: argparse.Namespace) -> None:
     """Refuse settings that contradict each other."""
-    if args.fast and args.encoder is None:
-        raise InputError("--fast takes an encoder's latents: name its file with --encoder")
     if args.fast and (args.steps or args.lr or args.loss):
         raise InputError("--fast takes no steps: leave --steps, --lr and --loss out, or --fast")
 
@@ -68,11 +76,17 @@ def invert(args: argparse.Namespace, checkpoint: le.Checkpoint, targets: Tensor,
     generator = checkpoint.generator
     given = {"loss": args.loss, "num_steps": args.steps, "learning_rate": args.lr, "seed": getattr(args, "seed", None)}
     chosen = {name: value for name, value in given.items() if value is not None}
+    encoder = load_encoder(args.encoder or BUNDLED, generator) if args.encoder or args.fast else None
+    axes = encoder.axes if encoder and space == "w+" else None
+    if axes is not None:
+        chosen = {"num_steps": ENCODED_STEPS, **chosen}
+        if args.lr:
+            raise InputError(f"--lr {args.lr:g}: from this encoder each step finds its own length, leave --lr out")
     settings = ProjectionSettings(space=space, **chosen)  # type: ignore[arg-type]
-    start = None if args.encoder is None else load_encoder(args.encoder, generator)(targets)
+    start = encoder(targets) if encoder else None
     if start is not None and args.fast:
         return Inversion(start, (), start[None], settings)
-    return project(generator, targets, settings, start, args.outdir, args.class_index, args.quiet)
+    return project(generator, targets, settings, start, args.outdir, args.class_index, args.quiet, axes=axes)
 
 
 def set_upright(

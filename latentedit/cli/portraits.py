@@ -21,7 +21,10 @@ def add_alignment(parser: argparse._ActionsContainer) -> None:
     )
     parser.add_argument("--landmarks", type=Path, metavar="JSON", help="your own: [[x, y], ...], 5 points or dlib's 68")
     parser.add_argument(
-        "--detector", type=Path, metavar="ONNX", help="YuNet's file (default: LATENTEDIT_YUNET, or downloaded once)"
+        "--detector",
+        type=Path,
+        metavar="ONNX",
+        help="YuNet's file (default: LATENTEDIT_YUNET, or downloaded once), or mtcnn",
     )
     parser.add_argument("--aligned", action="store_true", help="the photographs are FFHQ crops: take them as they are")
 

@@ -10,5 +10,7 @@ from latentedit.inversion.portraits import stack_crops as stack_crops
 from latentedit.inversion.projection import Inversion as Inversion
 from latentedit.inversion.projection import ProjectionSettings as ProjectionSettings
 from latentedit.inversion.projection import project as project
+from latentedit.inversion.tuning import TuningSettings as TuningSettings
+from latentedit.inversion.tuning import apply_difference as apply_difference
 from latentedit.inversion.tuning import load_tuned as load_tuned
 from latentedit.inversion.tuning import tune as tune

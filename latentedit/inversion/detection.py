@@ -1,10 +1,9 @@
-"""Faces in a photograph: boxes and five landmarks by YuNet (Wu, Peng & Yu 2023), run by ONNX Runtime."""
+"""Faces in a photograph: boxes and five landmarks by YuNet (Wu, Peng & Yu 2023), run by ONNX Runtime, or MTCNN."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,9 @@ from torch import Tensor
 from latentedit.downloads import find_item, obtain
 from latentedit.errors import InputError, damaged
 from latentedit.files import require_regular
+from latentedit.inversion.faces import Face as Face
+from latentedit.inversion.mtcnn import load_mtcnn
+from latentedit.inversion.overlap import suppress
 from latentedit.photographs import to_picture
 
 Floats = NDArray[np.float32]
@@ -28,28 +30,18 @@ LOWEST_SCORE = 0.7
 MOST_OVERLAP = 0.3  # of two boxes, intersection over union
 LARGEST_MODEL = 2**26  # bytes
 
-
-@dataclass(frozen=True, eq=False)
-class Face:
-    """A face: box (left, top, width, height) and landmarks [5, 2] in pixels, score in [0, 1].
-
-    The landmarks are eyes, nose and corners of the mouth, each from the left of an upright image.
-    """
-
-    box: tuple[float, float, float, float]
-    landmarks: Tensor
-    score: float
-
-
 Detector = Callable[[Image.Image], list[Face]]
 
 
 def load_detector(path: str | Path | None = None) -> Detector:
     """Load YuNet from a file, or LATENTEDIT_YUNET, or as `latentedit models get yunet` does: -> image to its faces.
 
-    Landmarks hold to about 2 % of the face's crop: YuNet places them otherwise at another size.
+    `mtcnn` loads MTCNN instead, from the installed package facenet-pytorch. YuNet's landmarks hold to about 2 % of
+    the face's crop: it places them otherwise at another size.
     """
     chosen = path or os.environ.get("LATENTEDIT_YUNET")
+    if str(chosen) == "mtcnn":
+        return load_mtcnn()
     item = find_item("yunet", "detector")
     if chosen is None and item is None:
         raise InputError("no detector: name one with --detector")
@@ -136,7 +128,9 @@ def _look(session: Any, image: Image.Image) -> list[Face]:
     outputs = session.run(None, {session.get_inputs()[0].name: padded.transpose(2, 0, 1)[None]})
     maps = dict(zip(names, outputs, strict=True))
     found = np.concatenate([_decode(maps, stride, padded.shape[1] // stride) for stride in STRIDES])
-    return [_to_face(row) for row in _suppress(found)]
+    boxes, scores = torch.from_numpy(found[:, :4]), torch.from_numpy(found[:, -1])
+    kept = suppress(torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1), scores, MOST_OVERLAP)
+    return [_to_face(row) for row in found[kept.numpy()]]
 
 
 def _decode(maps: dict[str, Floats], stride: int, columns: int) -> Floats:
@@ -150,22 +144,6 @@ def _decode(maps: dict[str, Floats], stride: int, columns: int) -> Floats:
     points = (np.tile(places, 5) + kps[kept]) * stride
     rows: Floats = np.concatenate([corners, spans, points, score[kept, None]], axis=1).astype(np.float32)
     return rows
-
-
-def _suppress(rows: Floats) -> list[Floats]:
-    """Drop every row that overlaps with a better one."""
-    kept: list[Floats] = []
-    for row in rows[np.argsort(-rows[:, -1])]:
-        if all(_overlap(row, better) < MOST_OVERLAP for better in kept):
-            kept.append(row)
-    return kept
-
-
-def _overlap(a: Floats, b: Floats) -> float:
-    """Compute intersection over union of two boxes."""
-    shared = np.minimum(a[:2] + a[2:4], b[:2] + b[2:4]) - np.maximum(a[:2], b[:2])
-    area = float(shared.clip(0).prod())
-    return area / (float(a[2] * a[3] + b[2] * b[3]) - area)
 
 
 def _to_face(row: Floats) -> Face:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from torch import Tensor
 
 from latentedit.checkpoints import fingerprint
 from latentedit.checkpoints.records import load_record, save_record, starts_as_record
+from latentedit.downloads.registry import ASSETS
 from latentedit.errors import InputError, about, damaged
 from latentedit.files import require_regular
 from latentedit.inversion.published import NO_ENCODER, read_published
 from latentedit.inversion.resemblance import shrink
 from latentedit.networks import Generator
 from latentedit.networks.encoder import EncoderConfig, EncoderNetwork
+from latentedit.vocabulary import BUNDLED
 
 KIND = "encoder"
 
@@ -27,19 +30,30 @@ def save_encoder(path: str | Path, encoder: EncoderNetwork, base: str, card: Map
     save_record(path, {name: tensor.half() for name, tensor in encoder.state_dict().items()}, header)
 
 
-def load_encoder(path: str | Path, generator: Generator) -> Callable[[Tensor], Tensor]:
-    """Load what `train encoder` wrote for this generator: -> images [N, 3, R, R] to ws [N, num_ws, w_dim].
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """From images [N, 3, R, R] to ws [N, num_ws, w_dim], and the axes of its generator's curvature if it knows them."""
+
+    encode: Callable[[Tensor], Tensor]
+    axes: Tensor | None = None  # [K, num_ws, w_dim]: `project` takes far better steps with them
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.encode(images)
+
+
+def load_encoder(address: str | Path, generator: Generator) -> Encoder:
+    """Load the bundled encoder, `faces`, or what `train encoder` wrote for this generator.
 
     Files of pSp, e4e and ReStyle are read too, for any generator that takes their ws. Raises InputError
     where the file is none, or belongs to another generator.
     """
-    path = Path(path)
+    path = ASSETS / f"{BUNDLED}_encoder.safetensors" if str(address) == BUNDLED else Path(address)
     with about(path):
         require_regular(path)
         if not starts_as_record(path):
-            return read_published(path, generator)
-    encoder = read_encoder(path, generator)
-    return lambda images: _encode(encoder, images)
+            return Encoder(read_published(path, generator))
+    network = read_encoder(path, generator)
+    return Encoder(lambda images: _encode(network, images), network.axes)
 
 
 def read_encoder(path: str | Path, generator: Generator) -> EncoderNetwork:
@@ -50,7 +64,8 @@ def read_encoder(path: str | Path, generator: Generator) -> EncoderNetwork:
             raise InputError(NO_ENCODER)
         own = fingerprint(generator)
         if header.get("base") != own:
-            raise InputError(f"encodes for generator {str(header.get('base'))[:12]}, this one is {own[:12]}")
+            base = str(header.get("base"))[:12]
+            raise InputError(f"encodes for generator {base}, this one is {own[:12]}: give its own with --encoder FILE")
         with damaged("damaged: its tensors are not those of its encoder, fetch it again"):
             encoder = _build(tensors, header)
     return encoder.to(generator.mapping.w_avg.device)

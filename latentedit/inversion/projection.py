@@ -17,7 +17,9 @@ from tqdm import tqdm
 from latentedit.checkpoints import fingerprint
 from latentedit.errors import InputError
 from latentedit.inversion.coordinates import Coordinates, measure_axes
+from latentedit.inversion.curvature import make_preconditioner
 from latentedit.inversion.noise import colouring, normalise, own_noise
+from latentedit.inversion.quasi_newton import QuasiNewton
 from latentedit.inversion.resemblance import describe, load_loss, shrink
 from latentedit.inversion.snapshots import Projection, load_snapshot, save_snapshot
 from latentedit.latents import sample
@@ -69,10 +71,13 @@ def project(
     class_index: int | None = None,
     quiet: bool = True,
     on_step: Callable[[int], None] | None = None,
+    axes: Tensor | None = None,
 ) -> Inversion:
     """Project photographs, all in one batch: [N, 3, R, R] in [-1, 1] -> Inversion.
 
-    Each starts from the nearest of many random faces, or from `start`, ws [N, num_ws, w_dim]. With a
+    Each starts from the nearest of many random faces, or from `start`, ws [N, num_ws, w_dim]. Where
+    `axes` [K, num_ws, w_dim] tell the generator's curvature in W+, as an encoder's do, steps are
+    quasi-Newton's instead of Adam's, need no learning rate, and leave the noise as it is. With a
     `folder` the state is saved there now and then, and the same projection goes on where it stopped;
     it ends in the same bits. Stops early where the loss no longer falls. `on_step` is told how
     many steps are done, after each. Raises InputError where targets are not of the generator's size.
@@ -85,8 +90,10 @@ def project(
     population = measure_axes(generator, class_index)
     coordinates = Coordinates.of(generator, population, settings.space)
     start = choose_start(generator, targets, settings, class_index) if start is None else start
-    path = folder and folder / f".projection-{_digest(generator, targets, start, settings)}.safetensors"
-    state, optimiser = _prepare(coordinates, start, settings, path)
+    state, optimiser = _prepare(coordinates, start, axes if settings.space == "w+" else None)
+    path = folder and folder / f".projection-{_digest(generator, targets, start, settings, axes)}.safetensors"
+    if path and path.exists():
+        load_snapshot(state, optimiser, path)
     _run(coordinates, load_loss(settings.loss, targets), settings, state, optimiser, path, quiet, on_step)
     if path:
         path.unlink(missing_ok=True)
@@ -108,17 +115,15 @@ def choose_start(
     return ws[torch.cdist(wanted, torch.cat(described)).argmin(dim=1)]
 
 
-def _prepare(
-    coordinates: Coordinates, start: Tensor, settings: ProjectionSettings, path: Path | None
-) -> tuple[Projection, torch.optim.Adam]:
-    """Set up the state, or load it from where an interrupted projection left it."""
+def _prepare(coordinates: Coordinates, start: Tensor, axes: Tensor | None) -> tuple[Projection, torch.optim.Optimizer]:
+    """Set up the state, and what moves it."""
     x = coordinates.start(start).detach().clone()
-    noise = own_noise(coordinates.generator, len(x))
+    noise = own_noise(coordinates.generator, len(x)) if axes is None else {}
     state = Projection(x, noise, x.clone(), torch.full([len(x)], math.inf, device=x.device))
-    optimiser = torch.optim.Adam([tensor.requires_grad_() for tensor in state.unknowns], betas=(0.9, 0.999))
-    if path and path.exists():
-        load_snapshot(state, optimiser, path)
-    return state, optimiser
+    unknowns = [tensor.requires_grad_() for tensor in state.unknowns]
+    if axes is None:
+        return state, torch.optim.Adam(unknowns, betas=(0.9, 0.999))
+    return state, QuasiNewton(x, make_preconditioner(axes.to(x), coordinates.population))
 
 
 def _run(
@@ -126,7 +131,7 @@ def _run(
     loss: Callable[[Tensor], Tensor],
     settings: ProjectionSettings,
     state: Projection,
-    optimiser: torch.optim.Adam,
+    optimiser: torch.optim.Optimizer,
     path: Path | None,
     quiet: bool,
     on_step: Callable[[int], None] | None,
@@ -163,7 +168,7 @@ def _step(
     loss: Callable[[Tensor], Tensor],
     settings: ProjectionSettings,
     state: Projection,
-    optimiser: torch.optim.Adam,
+    optimiser: torch.optim.Optimizer,
 ) -> None:
     """Take one step and remember the best x of each photograph."""
     images = paint(coordinates, state.x, state.noise)
@@ -177,7 +182,7 @@ def _step(
     state.losses.append(float(losses.detach().mean()))
     optimiser.zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+    optimiser.step(losses.detach)  # type: ignore[arg-type]  # of every row
     normalise(state.noise)
 
 
@@ -217,10 +222,12 @@ def _stands_still(losses: list[float], settings: ProjectionSettings) -> bool:
     return min(losses[-settings.patience :]) > (1 - settings.least_gain) * min(losses[: -settings.patience])
 
 
-def _digest(generator: Generator, targets: Tensor, start: Tensor, settings: ProjectionSettings) -> str:
+def _digest(
+    generator: Generator, targets: Tensor, start: Tensor, settings: ProjectionSettings, axes: Tensor | None
+) -> str:
     """Name a projection by all that decides how it ends."""
     digest = hashlib.sha256(json.dumps(asdict(settings)).encode())
     digest.update(fingerprint(generator).encode())
-    for tensor in (targets, start):
+    for tensor in (targets, start, *([] if axes is None else [axes])):
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -30,26 +30,26 @@ class Projection:
         return [self.x, *self.noise.values()]
 
 
-def save_snapshot(state: Projection, optimiser: torch.optim.Adam, path: Path) -> None:
+def save_snapshot(state: Projection, optimiser: torch.optim.Optimizer, path: Path) -> None:
     """Save all that decides how a projection goes on."""
     tensors = {f"unknown.{i}": tensor for i, tensor in enumerate(state.unknowns)}
     for i, entry in optimiser.state_dict()["state"].items():
-        tensors |= {f"adam.{i}.{key}": torch.as_tensor(value) for key, value in entry.items()}
+        tensors |= {f"optimiser.{i}.{key}": torch.as_tensor(value) for key, value in entry.items()}
     tensors |= {"best": state.best, "best_losses": state.best_losses, "frames": torch.stack(state.frames)}
     save_record(path, tensors, {"kind": "projection", "losses": state.losses})
 
 
-def load_snapshot(state: Projection, optimiser: torch.optim.Adam, path: Path) -> None:
+def load_snapshot(state: Projection, optimiser: torch.optim.Optimizer, path: Path) -> None:
     """Go on from a saved state, whose name says that it is of the same projection."""
     tensors, header = load_record(path)
     try:
         with torch.no_grad():
             for i, unknown in enumerate(state.unknowns):
                 unknown.copy_(tensors[f"unknown.{i}"])
-        entries: dict[int, dict[str, Any]] = {
-            i: {key: tensors[f"adam.{i}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
-            for i in range(len(state.unknowns))
-        }
+        entries: dict[int, dict[str, Any]] = {i: {} for i in range(len(state.unknowns))}
+        for name in (name for name in tensors if name.startswith("optimiser.")):
+            _, number, key = name.split(".")
+            entries[int(number)][key] = tensors[name]
         state.best.copy_(tensors["best"])
         state.best_losses.copy_(tensors["best_losses"])
         state.frames, state.losses = list(tensors["frames"].to(state.x.device)), [float(x) for x in header["losses"]]

@@ -21,6 +21,7 @@ LARGEST = {
     "channel_base": 2**16,
     "channel_max": 1024,
     "num_features": 4096,
+    "num_axes": 4096,
 }
 
 
@@ -34,6 +35,7 @@ class EncoderConfig:
     channel_base: int = 2048  # width times side of a block
     channel_max: int = 256
     num_features: int = 256  # behind the convolutions
+    num_axes: int = 256  # of W+, along which it moves
 
     def __post_init__(self) -> None:
         for name, most in LARGEST.items():  # a file's settings must not exhaust the memory
@@ -48,10 +50,10 @@ class EncoderConfig:
 
 
 class EncoderNetwork(nn.Module):
-    """See faces: [N, 3, R, R] in [-1, 1] -> ws [N, num_ws, w_dim], mean + axes @ x of what it computes."""
+    """See faces: [N, 3, R, R] in [-1, 1] -> ws [N, num_ws, w_dim], mean + y @ axes of what it computes."""
 
     mean: Tensor
-    axes: Tensor
+    axes: Tensor  # [num_axes, num_ws, w_dim]
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -61,33 +63,36 @@ class EncoderNetwork(nn.Module):
         self.blocks = nn.ModuleList(DiscriminatorBlock(a, b, 0 if i else 3) for i, (a, b) in enumerate(pairs))
         self.conv = Conv2dLayer(widths[-1], widths[-1], 3, "lrelu")
         self.fc = FullyConnectedLayer(widths[-1] * 16, config.num_features, "lrelu")
-        self.out = FullyConnectedLayer(config.num_features, config.num_ws * config.w_dim)
+        self.out = FullyConnectedLayer(config.num_features, config.num_axes)
         self.register_buffer("mean", torch.zeros(config.w_dim))
-        self.register_buffer("axes", torch.eye(config.w_dim))
+        self.register_buffer("axes", torch.zeros(config.num_axes, config.num_ws, config.w_dim))
 
     def see(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Compute coordinates in W's population, the blocks' maps in `dtype`: [N, 3, R, R] -> [N, num_ws, w_dim]."""
+        """Compute how far along each axis, the blocks' maps in `dtype`: [N, 3, R, R] -> y [N, num_axes]."""
         maps = images.to(dtype)
         for block in self.blocks:
             maps = block(maps)
-        x: Tensor = self.out(self.fc(self.conv(maps.float()).flatten(1)))
-        return x.reshape(len(images), self.config.num_ws, self.config.w_dim)
+        return cast(Tensor, self.out(self.fc(self.conv(maps.float()).flatten(1))))
+
+    def to_ws(self, y: Tensor) -> Tensor:
+        """Leave the axes: y [N, num_axes] -> ws [N, num_ws, w_dim]."""
+        ws: Tensor = torch.tensordot(y, self.axes, dims=1) + self.mean
+        return ws
 
     def take_over(self, weights: Mapping[str, Tensor], w_avg: Tensor) -> None:
         """Begin where a `CodeNetwork` ended, whose code every row repeats; raises ValueError unless its shapes fit."""
         own, num_blocks = self.state_dict(), len(self.blocks)
         names = {f"b{self.config.img_resolution >> i}.": f"blocks.{i}." for i in range(num_blocks)}
         taken = {_rename(name, names): tensor for name, tensor in weights.items()}
-        to_x = (self.axes / self.axes.square().sum(dim=0)).t()  # from w - mean to coordinates
-        taken["out.weight"] = (to_x @ taken["out.weight"]).repeat(self.config.num_ws, 1)
-        taken["out.bias"] = (to_x @ (taken["out.bias"] + w_avg - self.mean)).repeat(self.config.num_ws)
+        to_y = torch.linalg.pinv(self.axes.flatten(1).t())  # [num_axes, num_ws * w_dim]
+        taken["out.weight"] = to_y @ taken["out.weight"].repeat(self.config.num_ws, 1)
+        taken["out.bias"] = to_y @ (taken["out.bias"] + w_avg - self.mean).repeat(self.config.num_ws)
         if any(name not in own or own[name].shape != tensor.shape for name, tensor in taken.items()):
             raise ValueError("tensors of other shapes")
         self.load_state_dict({**own, **taken})
 
     def forward(self, images: Tensor) -> Tensor:
-        ws: Tensor = self.see(images) @ self.axes.t() + self.mean
-        return ws
+        return self.to_ws(self.see(images))
 
 
 def _rename(name: str, prefixes: Mapping[str, str]) -> str:

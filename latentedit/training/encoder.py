@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,8 @@ from tqdm import tqdm
 from latentedit.checkpoints import fingerprint
 from latentedit.errors import InputError, about, damaged
 from latentedit.files import staged
-from latentedit.inversion.coordinates import PrincipalAxes, measure_axes
+from latentedit.inversion.coordinates import measure_axes
+from latentedit.inversion.curvature import measure_curvature, mix_rows
 from latentedit.inversion.encoding import read_encoder, save_encoder
 from latentedit.inversion.resemblance import compare, describe, shrink
 from latentedit.latents import sample
@@ -23,9 +25,11 @@ from latentedit.networks.encoder import LARGEST, EncoderConfig, EncoderNetwork
 from latentedit.pictures import image_grid
 from latentedit.training.ada import rotation, scaling, translation, warp
 from latentedit.training.gan import DTYPES
-from latentedit.training.generator import load_state
+from latentedit.training.generator import load_state, save_state
 from latentedit.training.images import draw_batch, load_images
 
+STATE = "state.pt"  # in the folder, until all is done
+OTHER = "was trained with other settings or data: repeat them or name another --outdir"
 SHEET = 8  # photographs on the sheet of samples
 ZOOM, TURN, SHIFT = 0.06, 0.06, 0.03  # by which a photograph is varied at most: logarithm, radians, share of the side
 GAIN, OFFSET = 0.15, 0.1  # the same of its colours
@@ -40,11 +44,89 @@ class EncoderSettings:
     num_faces: int = 4096  # seeds whose ws are rendered
     learning_rate: float = 0.001
     channel_max: int = 256  # width of the widest blocks
+    num_axes: int = 256  # of W+, along which it moves: those that images answer to most
+    probes: int = 5  # by which these are measured, for each dimension of W+
     latent_weight: float = 0.1  # of the rendered faces' own coordinates
     population_weight: float = 0.001  # of the mean square of coordinates
     delta_weight: float = 0.001  # of that of the rows' difference from their mean
     precision: str = "bf16"  # of feature maps
+    snapshot: int = 200  # steps between two saves
     seed: int = 0
+
+
+class EncoderTraining:
+    """An encoder, its optimiser and the losses of every step so far."""
+
+    def __init__(
+        self, generator: Generator, encoder: EncoderNetwork, images: Tensor, settings: EncoderSettings
+    ) -> None:
+        self.generator, self.encoder, self.images, self.settings = generator, encoder, images, settings
+        self.population, self.ws = measure_axes(generator), sample(generator, range(settings.num_faces))
+        self.optimiser = torch.optim.Adam(encoder.parameters(), settings.learning_rate, betas=(0.9, 0.99))
+        self.history: list[dict[str, float]] = []
+
+    def step(self) -> dict[str, float]:
+        """Lower the losses of one batch; return them."""
+        done = len(self.history)
+        self.optimiser.param_groups[0]["lr"] = self.settings.learning_rate * _decay(done / self.settings.num_steps)
+        losses = self._losses(mix_rows(self.ws, self.settings.batch), draw_batch(self.images, self.settings.batch))
+        total: Tensor = sum(losses.values(), torch.zeros([], device=self.ws.device))
+        if not torch.isfinite(total):
+            raise InputError(f"the training broke down at step {done}: give a lower --lr")
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.history.append({name: float(loss.detach()) for name, loss in losses.items()})
+        return self.history[-1]
+
+    def _losses(self, ws: Tensor, images: Tensor) -> dict[str, Tensor]:
+        """Compute what a step lowers: for photographs, what a projection to W+ would lower."""
+        settings, dtype = self.settings, DTYPES[self.settings.precision]
+        with torch.no_grad():
+            rendered = self.generator.synthesis(ws, dtype=dtype).clamp(-1, 1)
+        shown = torch.cat([rendered, vary(images.to(ws.device))])
+        found = self.encoder.to_ws(self.encoder.see(_view(self.encoder, shown), dtype))
+        x = self.population.to_coordinates(found)
+        apart = x - x.mean(dim=1, keepdim=True)
+        fits = compare(self.generator.synthesis(found, dtype=dtype), describe(shown))
+        strays = (x[: len(ws)] - self.population.to_coordinates(ws)).square().mean()
+        return {
+            "rendered": fits[: len(ws)].mean(),
+            "photographs": fits[len(ws) :].mean(),
+            "latents": settings.latent_weight * strays,
+            "population": settings.population_weight * x.square().mean(),
+            "delta": settings.delta_weight * apart.square().mean(),
+        }
+
+    def last_losses(self) -> dict[str, float]:
+        """Average the losses of the last tenth."""
+        last = self.history[-max(1, len(self.history) // 10) :]
+        return {name: sum(row[name] for row in last) / len(last) for name in last[0]}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that going on needs, as plain values and tensors."""
+        return {
+            "record": self._record(),
+            "config": self.encoder.config.to_dict(),
+            "encoder": self.encoder.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "history": self.history,
+            "rng": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state of the same training."""
+        if state["record"] != self._record():
+            raise InputError(OTHER)
+        self.encoder.load_state_dict(state["encoder"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.history = list(state["history"])
+        torch.set_rng_state(state["rng"])
+
+    def _record(self) -> str:
+        """Write what must be the same for a training to go on."""
+        seen = len(self.images), int(self.images.sum(dtype=torch.int64))
+        return repr((self.settings, fingerprint(self.generator), seen))
 
 
 def train_encoder(
@@ -55,11 +137,12 @@ def train_encoder(
     quiet: bool = False,
     start: Path | None = None,
 ) -> dict[str, float]:
-    """Train from the first step to the last and write encoder.safetensors and samples.png; return the last losses.
+    """Train to the last step and write encoder.safetensors and samples.png; return the last losses.
 
     Rendered faces mix two faces' styles half of the time, photographs are varied a little. `start` is
-    an encoder to go on from, or the state of a generator's training with an anchor. Raises InputError for a conditional
-    generator, whose classes photographs don't name.
+    an encoder to go on from, or the state of a generator's training with an anchor. Now and then all is saved in
+    state.pt, so that the same call goes on after a stop, and ends in the same weights. Raises InputError for a
+    conditional generator, whose classes photographs don't name.
     """
     config = generator.config
     if config.c_dim or config.img_channels != 3:
@@ -67,38 +150,44 @@ def train_encoder(
     images = load_images(data, config.img_resolution, quiet)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        encoder = _make(generator, settings, start)
-        losses = _train(generator, encoder, images, settings, quiet)
+        training = _begin(generator, images, outdir / STATE, settings, start, quiet)
+        _train(training, outdir / STATE, quiet)
         sheet = draw_batch(images, SHEET).to(generator.mapping.w_avg.device)
+    losses, encoder = training.last_losses(), training.encoder.eval().requires_grad_(False)
     with torch.no_grad(), staged(outdir) as folder:
         pairs = torch.stack([sheet, generator.synthesis(encoder(_view(encoder, sheet)))])
         image_grid(pairs, row_labels=["photograph", "encoded"]).save(folder / "samples.png")
         card = {"settings": asdict(settings), "images": len(images), "losses": losses}
         save_encoder(folder / "encoder.safetensors", encoder, fingerprint(generator), card)
+    (outdir / STATE).unlink(missing_ok=True)
     return losses
 
 
-def _train(
-    generator: Generator, encoder: EncoderNetwork, images: Tensor, settings: EncoderSettings, quiet: bool
-) -> dict[str, float]:
-    """Take all steps: -> the mean losses of the last tenth."""
-    population, ws = measure_axes(generator), sample(generator, range(settings.num_faces))
-    optimiser = torch.optim.Adam(encoder.parameters(), settings.learning_rate, betas=(0.9, 0.99))
-    history: list[dict[str, float]] = []
-    for step in (bar := tqdm(range(settings.num_steps), desc="training the encoder", disable=quiet)):
-        optimiser.param_groups[0]["lr"] = settings.learning_rate * _decay(step / settings.num_steps)
-        losses = _losses(generator, encoder, population, _draw_ws(ws, settings.batch), images, settings)
-        total: Tensor = sum(losses.values(), torch.zeros([], device=ws.device))
-        if not torch.isfinite(total):
-            raise InputError(f"the training broke down at step {step}: give a lower --lr")
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        history.append({name: float(loss.detach()) for name, loss in losses.items()})
-        bar.set_postfix_str(f"photographs {history[-1]['photographs']:.3f}", refresh=False)
-    last = history[-max(1, len(history) // 10) :]
-    encoder.eval().requires_grad_(False)
-    return {name: sum(row[name] for row in last) / len(last) for name in last[0]}
+def _begin(
+    generator: Generator, images: Tensor, path: Path, settings: EncoderSettings, start: Path | None, quiet: bool
+) -> EncoderTraining:
+    """Set up a training, going on from the state where there is one."""
+    if not path.exists():
+        return EncoderTraining(generator, _make(generator, settings, start, quiet), images, settings)
+    state = load_state(path)
+    with damaged(f"{path} is no state of an encoder's training: move it away or name another --outdir"):
+        encoder = EncoderNetwork(EncoderConfig(**state["config"])).to(generator.mapping.w_avg.device)
+        training = EncoderTraining(generator, encoder, images, settings)
+        with about(path):
+            training.load_state_dict(state)
+    return training
+
+
+def _train(training: EncoderTraining, state: Path, quiet: bool) -> None:
+    """Take the steps that are left."""
+    settings = training.settings
+    steps = range(len(training.history), settings.num_steps)
+    for step in (bar := tqdm(steps, "training the encoder", settings.num_steps, initial=steps.start, disable=quiet)):
+        losses = training.step()
+        bar.set_postfix_str(f"photographs {losses['photographs']:.3f}", refresh=False)
+        if (step + 1) % settings.snapshot == 0 and step + 1 < settings.num_steps:
+            state.parent.mkdir(parents=True, exist_ok=True)
+            save_state(training, state)
 
 
 def _decay(t: float) -> float:
@@ -106,57 +195,29 @@ def _decay(t: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * max(0.0, 2 * t - 1))
 
 
-def _make(generator: Generator, settings: EncoderSettings, start: Path | None) -> EncoderNetwork:
+def _make(generator: Generator, settings: EncoderSettings, start: Path | None, quiet: bool) -> EncoderNetwork:
     """Make an encoder: what `start` holds, or one whose output is at first the population's mean."""
     if start and start.suffix == ".safetensors":
         return read_encoder(start, generator).train().requires_grad_(True)
     config, population = generator.config, measure_axes(generator)
     side = min(config.img_resolution, LARGEST["img_resolution"])
+    dimensions = config.num_ws * config.w_dim
     shape = EncoderConfig(
-        side, config.num_ws, config.w_dim, channel_max=settings.channel_max, num_features=config.w_dim
+        side,
+        config.num_ws,
+        config.w_dim,
+        channel_max=settings.channel_max,
+        num_features=config.w_dim,
+        num_axes=min(settings.num_axes, dimensions),
     )
     encoder = EncoderNetwork(shape)
     torch.nn.init.zeros_(encoder.out.weight)
     encoder.mean.copy_(population.mean)
-    encoder.axes.copy_(population.axes)
+    encoder.axes.copy_(measure_curvature(generator, population, shape.num_axes, settings.probes * dimensions, quiet))
     if start:
         with about(start), damaged("holds no anchor of this generator: give the state of `train generator --anchor`"):
             encoder.take_over(load_state(start)["encoder"], generator.mapping.w_avg.cpu())
     return encoder.to(population.mean.device)
-
-
-def _draw_ws(ws: Tensor, batch: int) -> Tensor:
-    """Draw faces, half of them with another's styles from a random layer on: -> [batch, num_ws, w_dim]."""
-    first, second = ws[torch.randint(len(ws), [batch])], ws[torch.randint(len(ws), [batch])]
-    crossover = torch.randint(1, 2 * ws.shape[1], [batch, 1, 1])
-    return torch.where((torch.arange(ws.shape[1])[:, None] < crossover).to(ws.device), first, second)
-
-
-def _losses(
-    generator: Generator,
-    encoder: EncoderNetwork,
-    population: PrincipalAxes,
-    ws: Tensor,
-    images: Tensor,
-    settings: EncoderSettings,
-) -> dict[str, Tensor]:
-    """Compute what a step lowers: for photographs, what a projection to W+ would lower."""
-    dtype = DTYPES[settings.precision]
-    with torch.no_grad():
-        rendered = generator.synthesis(ws, dtype=dtype).clamp(-1, 1)
-    photographs = vary(draw_batch(images, settings.batch).to(ws.device))
-    shown = torch.cat([rendered, photographs])
-    x = encoder.see(_view(encoder, shown), dtype)
-    apart = x - x.mean(dim=1, keepdim=True)
-    fits = compare(generator.synthesis(population.to_ws(x), dtype=dtype), describe(shown))
-    strays = (x[: len(ws)] - population.to_coordinates(ws)).square().mean()
-    return {
-        "rendered": fits[: len(ws)].mean(),
-        "photographs": fits[len(ws) :].mean(),
-        "latents": settings.latent_weight * strays,
-        "population": settings.population_weight * x.square().mean(),
-        "delta": settings.delta_weight * apart.square().mean(),
-    }
 
 
 def vary(images: Tensor) -> Tensor:

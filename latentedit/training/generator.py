@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -135,7 +135,14 @@ def _steps(training: Training, images: Tensor, num_images: int, quiet: bool) -> 
             yield losses
 
 
-def save_state(training: Training, path: Path) -> None:
+class Resumable(Protocol):
+    """A training that can say all that it needs to go on."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return it as plain values and tensors."""
+
+
+def save_state(training: Resumable, path: Path) -> None:
     """Write the training's state, whole or not at all."""
     content = io.BytesIO()  # torch.save into a file reports a full disk as an internal error
     torch.save(training.state_dict(), content)

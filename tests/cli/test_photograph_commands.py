@@ -8,7 +8,9 @@ import torch
 from PIL import Image
 
 import latentedit as le
-from latentedit.predictors.likeness import load_likeness
+from latentedit.cli import inverting
+from latentedit.predictors import likeness
+from latentedit.predictors.likeness import Likeness, load_likeness
 
 QUICK = ["--steps", "3", "--quiet"]
 
@@ -116,7 +118,7 @@ def test_other_spaces(run, network, square, tmp_path, space, shape):
     assert str(content["space"]) == space
 
 
-def test_an_encoder_is_a_start_or_all(run, network, square, tmp_path):
+def test_an_encoder_is_a_start_or_all(run, network, square, tmp_path, monkeypatch):
     train = ["train", "encoder", "--data", square, "--network", network, "--steps", "2", "--batch", "1", "--quiet"]
     assert run(*train, "--outdir", tmp_path / "enc").code == 0
     encoder = ["--encoder", tmp_path / "enc" / "encoder.safetensors", "--aligned", "--network", network]
@@ -125,6 +127,27 @@ def test_an_encoder_is_a_start_or_all(run, network, square, tmp_path):
     assert (
         len(run("invert", square, *encoder, "--steps", "2", "--json", "--out", tmp_path / "two").facts["losses"]) == 2
     )
+    monkeypatch.setattr(inverting, "ENCODED_STEPS", 3)
+    assert len(run("invert", square, *encoder, "--json", "--out", tmp_path / "all").facts["losses"]) == 3
+    refused = run("invert", square, *encoder, "--lr", "0.1", "--out", tmp_path / "no")
+    assert (refused.code, "--lr 0.1: from this encoder each step finds its own length" in refused.err) == (2, True)
+
+
+def test_networks_judge_an_inversion_too(run, network, square, tmp_path, monkeypatch):
+    measure = Likeness("cosine of mine", lambda a, b: 1 - (a - b).abs().mean(dim=(1, 2, 3)))
+    monkeypatch.setattr(likeness, "load_likeness", lambda address: measure)
+    monkeypatch.setattr(likeness, "load_distance", lambda trunk: Likeness(f"LPIPS {trunk}", lambda a, b: a[:, 0, 0, 0]))
+    invert = ["invert", square, "--aligned", "--network", network, *QUICK, "--identity", "mine", "--lpips", "alex"]
+    (face,) = run(*invert, "--tune", "--tune-steps", "3", "--json", "--out", tmp_path / "a").facts["photographs"]
+    for name in ("inversion", "tuned"):
+        assert {"identity, cosine of mine", "LPIPS alex"} <= face[name].keys()
+        assert face[name]["identity, cosine of mine"] < 1
+    assert face["tuned"] != face["inversion"]
+    corner = torch.tensor(read(square)[0, 4, 0]) / 127.5 - 1
+    assert face["tuned"]["LPIPS alex"] == pytest.approx(float(corner))
+    invert.remove("--quiet")
+    shown = run(*invert, "--out", tmp_path / "b").out
+    assert "MS-SSIM  identity, cosine of mine  LPIPS alex  distance" in shown
 
 
 def test_apply_edits_a_photograph_and_pastes_it_back(run, network, photo, tmp_path):

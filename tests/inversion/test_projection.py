@@ -9,6 +9,7 @@ import latentedit as le
 from latentedit.errors import InputError
 from latentedit.inversion import projection
 from latentedit.inversion.coordinates import Coordinates, measure_axes
+from latentedit.inversion.curvature import measure_curvature
 from latentedit.inversion.noise import colouring, normalise, own_noise
 from latentedit.inversion.projection import ProjectionSettings, choose_start, learning_rate, project
 from latentedit.inversion.tuning import TuningSettings, apply_difference, tune
@@ -78,7 +79,29 @@ def test_the_strip_starts_at_the_start_and_ends_at_the_best(found, tiny_generato
     assert torch.equal(frames[-1], found["w"].latents)
 
 
-def test_an_interrupted_projection_ends_in_the_same_bits(tiny_generator, faces, found, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def axes(tiny_generator):
+    return measure_curvature(tiny_generator, measure_axes(tiny_generator), 48, 512)
+
+
+def test_where_the_curvature_is_known_steps_lead_farther(tiny_generator, faces, found, axes):
+    quick = dataclasses.replace(QUICK, num_steps=10)
+    curved = project(tiny_generator, faces[1], quick, axes=axes)
+    assert min(curved.losses) < 0.5 * min(found["w+"].losses[:10])
+    alone = project(tiny_generator, faces[1][1:], quick, axes=axes)
+    assert torch.allclose(alone.latents[0], curved.latents[1], atol=1e-2)
+    assert (
+        project(tiny_generator, faces[1], dataclasses.replace(quick, space="w"), axes=axes).latents.std(dim=1).max()
+        == 0
+    )
+
+
+@pytest.mark.parametrize("is_curved", [False, True])
+def test_an_interrupted_projection_ends_in_the_same_bits(
+    is_curved, tiny_generator, faces, found, axes, tmp_path, monkeypatch
+):
+    known = {"axes": axes} if is_curved else {}
+    whole = project(tiny_generator, faces[1], QUICK, **known) if is_curved else found["w+"]
     step, count = projection._step, iter(range(1000))
 
     def interrupt(*args):
@@ -88,13 +111,13 @@ def test_an_interrupted_projection_ends_in_the_same_bits(tiny_generator, faces, 
 
     monkeypatch.setattr(projection, "_step", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        project(tiny_generator, faces[1], QUICK, folder=tmp_path / "new")
+        project(tiny_generator, faces[1], QUICK, folder=tmp_path / "new", **known)
     (state,) = (tmp_path / "new").iterdir()
-    resumed = project(tiny_generator, faces[1], QUICK, folder=tmp_path / "new")
+    resumed = project(tiny_generator, faces[1], QUICK, folder=tmp_path / "new", **known)
     assert next(count) == 26 + 10  # 25 and the broken one, then those after the snapshot at 20
-    assert torch.equal(resumed.latents, found["w+"].latents)
-    assert torch.equal(resumed.frames, found["w+"].frames)
-    assert resumed.losses == found["w+"].losses
+    assert torch.equal(resumed.latents, whole.latents)
+    assert torch.equal(resumed.frames, whole.frames)
+    assert resumed.losses == whole.losses
     assert not state.exists()
 
 

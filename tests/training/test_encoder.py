@@ -1,5 +1,6 @@
 """An encoder learns what a generator's faces were made of, is kept with its generator's fingerprint, and checked."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from latentedit.errors import InputError
 from latentedit.inversion import encoding
 from latentedit.inversion.encoding import load_encoder, save_encoder
 from latentedit.networks.encoder import CodeNetwork, EncoderConfig, EncoderNetwork
-from latentedit.training.encoder import EncoderSettings, train_encoder, vary
+from latentedit.training.encoder import EncoderSettings, EncoderTraining, train_encoder, vary
 
 QUICK = EncoderSettings(num_steps=25, batch=4, num_faces=256, learning_rate=0.004, channel_max=16)
 
@@ -54,6 +55,39 @@ def test_the_same_command_trains_the_same_encoder(tiny_generator, data, tmp_path
         train_encoder(tiny_generator, [data], tmp_path / name, settings, quiet=True)
     states = [load_record(tmp_path / name / "encoder.safetensors")[0] for name in ("a", "b")]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_a_killed_training_goes_on_and_ends_in_the_same_bits(tiny_generator, data, tmp_path, monkeypatch):
+    settings = EncoderSettings(num_steps=7, batch=2, num_faces=8, channel_max=16, snapshot=2)
+    train_encoder(tiny_generator, [data], tmp_path / "whole", settings, quiet=True)
+    step, count = EncoderTraining.step, iter(range(100))
+
+    def interrupt(training):
+        if next(count) == 5:
+            raise KeyboardInterrupt
+        return step(training)
+
+    monkeypatch.setattr(EncoderTraining, "step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train_encoder(tiny_generator, [data], tmp_path / "cut", settings, quiet=True)
+    assert [path.name for path in (tmp_path / "cut").iterdir()] == ["state.pt"]
+    for other in (replace(settings, learning_rate=0.1), replace(settings, num_steps=8)):
+        with pytest.raises(InputError, match=r"cut/state.pt: was trained with other settings or data"):
+            train_encoder(tiny_generator, [data], tmp_path / "cut", other, quiet=True)
+    train_encoder(tiny_generator, [data], tmp_path / "cut", settings, quiet=True)
+    assert next(count) == 6 + 3  # five and the broken one, then those after the save at 4
+    files = [(tmp_path / name / "encoder.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert files[0] == files[1]
+    assert {path.name for path in (tmp_path / "cut").iterdir()} == {"encoder.safetensors", "samples.png"}
+
+
+def test_a_state_of_something_else_is_named(tiny_generator, data, tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"junk")
+    with pytest.raises(InputError, match=r"state.pt"):
+        train_encoder(tiny_generator, [data], tmp_path, STILL, quiet=True)
+    torch.save({"record": "", "config": {}}, tmp_path / "state.pt")
+    with pytest.raises(InputError, match=r"state.pt is no state of an encoder's training"):
+        train_encoder(tiny_generator, [data], tmp_path, STILL, quiet=True)
 
 
 STILL = EncoderSettings(num_steps=1, batch=1, num_faces=2, learning_rate=1e-12, channel_max=16, precision="fp32")
