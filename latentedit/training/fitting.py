@@ -59,7 +59,8 @@ def prepare(
     network.start_from(starts or {})
     cropping = cropping or Cropping(network.framing)
     train, val = (Examples(part, cropping, describe(part, network), resolution) for part in parts)
-    return PredictorTraining(network.to(device or torch.device("cpu")), regimen, train, val, processes)
+    knows = bool(starts)
+    return PredictorTraining(network.to(device or torch.device("cpu")), regimen, train, val, processes, knows)
 
 
 def export_predictor(training: PredictorTraining, path: Path) -> None:
