@@ -22,8 +22,8 @@ from latentedit.predictors import make_predictor
 from latentedit.predictors.features import FeatureConfig, GradientFeatures
 from latentedit.training.autoencoding import Autoencoding, train_autoencoder
 
-SIDE, WIDTH, NUM_FACES, STEPS, BATCH, RATE = 64, 8, 8000, 3000, 64, 4e-3
-COMPONENTS, RECONSTRUCTED, EPOCHS = 128, 4000, 4
+SIDE, WIDTH, NUM_FACES, STEPS, BATCH, RATE = 64, 8, 6000, 1000, 64, 4e-3
+COMPONENTS, RECONSTRUCTED, EPOCHS = 128, 4000, 3
 SPREAD = 64  # of pixels of 0 to 255 about their mean
 SMALL = {"width": WIDTH, "input_size": SIDE}
 CLIP = {
@@ -52,7 +52,7 @@ def prepare_backbones(outdir: Path, names: list[str], steps: int) -> dict[str, P
     files = {name: outdir / f"{name}.pth" for name in ("resnet50", "senet50", "vgg16", "backbone")}
     files |= {"features": outdir / "clip", "autoencoder": outdir / "autoencoder.safetensors"}
     missing = [name for name, file in files.items() if not file.exists() and (not names or name in names)]
-    faces = make_faces() if missing else None
+    faces = measure_faces(outdir / "faces.pt") if missing else None
     for name in missing:
         start = time.process_time()
         torch.manual_seed(0)
@@ -62,11 +62,14 @@ def prepare_backbones(outdir: Path, names: list[str], steps: int) -> dict[str, P
 
 
 @torch.no_grad()
-def make_faces() -> Faces:
-    """Render faces and measure them."""
-    generator = le.load_generator()
-    latents = le.sample(generator, seeds=range(NUM_FACES), truncation_psi=1.0)
-    faces = torch.cat([le.render(generator, ws).clamp(-1, 1) for ws in latents.split(32)])
+def measure_faces(file: Path) -> Faces:
+    """Render faces, or read what was rendered before, and measure them."""
+    if not file.exists():
+        generator = le.load_generator()
+        latents = le.sample(generator, seeds=range(NUM_FACES), truncation_psi=1.0)
+        faces = torch.cat([le.render(generator, ws).clamp(-1, 1) for ws in latents.split(32)])
+        torch.save((faces * 127.5 + 127.5).round().to(torch.uint8), file)
+    faces = torch.load(file, weights_only=True) / 127.5 - 1
     images = torch.cat([faces, faces.flip(-1)])
     return Faces(images, measure_gradients(images))
 
