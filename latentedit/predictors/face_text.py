@@ -82,7 +82,9 @@ class FaceText(Predictor):
     def blank_words(self, count: int) -> tuple[Tensor, ...]:
         """Make tokens and a mask that say nothing: -> two [count, L], none where the face is all that is read."""
         shape = (count, self.num_tokens)
-        return () if self.mode == "image" else (torch.zeros(shape, dtype=torch.long), torch.ones(shape, dtype=torch.long))
+        return (
+            () if self.mode == "image" else (torch.zeros(shape, dtype=torch.long), torch.ones(shape, dtype=torch.long))
+        )
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Resize and scale to 0 to 255, as published to 0 to 1: [N, 3, H, W] in [-1, 1] -> [N, 3, S, S]."""

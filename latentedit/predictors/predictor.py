@@ -46,7 +46,7 @@ class Predictor(nn.Module):
         return ", ".join(self.starts) or "none here, leave it out"
 
     def blank_words(self, count: int) -> tuple[Tensor, ...]:
-        """Make what stands for no words, of the size that `forward` reads beside images: -> [count, ...] each, if any."""
+        """Make what stands for no words, as large as `forward` reads beside images: -> [count, ...] each, if any."""
         return ()
 
     def preprocess(self, images: Tensor) -> Tensor:

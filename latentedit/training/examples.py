@@ -41,7 +41,7 @@ class Examples:
         return to_images(torch.stack([self._open(row) for row in rows]))
 
     def recall(self, rows: Sequence[int], describe: Callable[[Tensor], Tensor]) -> Tensor:
-        """Describe pictures, all at the first call and in their order, so that every run rounds alike: -> [len(rows), D].
+        """Describe pictures, all at the first call in their order, so that every run rounds alike: -> [len(rows), D].
 
         Features of all that would be too large to keep are made anew.
         """

@@ -60,6 +60,7 @@ class PredictorTraining:
         self.network, self.regimen, self.train, self.val = network, regimen, train, val
         self.processes = processes or Processes()
         self.device = next(network.parameters()).device
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # convolutions are quicker so
         start_at_mean(network, float(train.scores.mean()))
         if knows:
             rows = range(0, len(train.scores), -(-len(train.scores) // MOST_FITTED))
