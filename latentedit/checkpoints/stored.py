@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,21 +36,30 @@ class WeightFile:
         self.size = os.fstat(descriptor).st_size
         self.allowance = 2 * self.size + SLACK
 
-    def read(self, start: int, length: int, buffer: Tensor | None = None) -> Tensor:
-        """Read bytes, into a buffer if it is long enough: -> [length] uint8.
+    def read(self, start: int, length: int) -> Tensor:
+        """Read bytes: -> [length] uint8; raises InputError where the file has fewer."""
+        self._charge(start, length)
+        content = allocate(length)
+        self.stream.seek(start)
+        if self.stream.readinto(content.numpy().data) != length:
+            raise InputError("cut short while it was read: fetch it again")
+        return content
 
-        Raises InputError where the file has fewer.
-        """
+    def look(self, start: int, length: int) -> np.ndarray:
+        """Look at bytes where they lie in the file: -> [length] uint8, not writeable."""
+        self._charge(start, length)
+        if os.fstat(self.stream.fileno()).st_size < start + length:
+            raise InputError("cut short while it was read: fetch it again")
+        ahead = start % mmap.ALLOCATIONGRANULARITY
+        window = mmap.mmap(self.stream.fileno(), ahead + length, access=mmap.ACCESS_READ, offset=start - ahead)
+        return np.frombuffer(window, np.uint8, length, ahead)
+
+    def _charge(self, start: int, length: int) -> None:
         self.allowance -= length
         if not 0 <= start <= start + length <= self.size:
             raise InputError("damaged or cut short: weights in it lie beyond its end, fetch it again")
         if self.allowance < 0:
             raise InputError("refused: its tensors claim the same bytes again and again")
-        content = allocate(length) if buffer is None or len(buffer) < length else buffer[:length]
-        self.stream.seek(start)
-        if self.stream.readinto(content.numpy().data) != length:
-            raise InputError("cut short while it was read: fetch it again")
-        return content
 
 
 def allocate(length: int) -> Tensor:
@@ -71,7 +81,7 @@ class HeldBytes:
         """All of them."""
         return Span(self, 0, len(self.content))
 
-    def read(self, start: int, length: int, buffer: Tensor | None = None) -> Tensor:
+    def read(self, start: int, length: int) -> Tensor:
         """Copy some: -> [length] uint8."""
         part = bytearray(self.content[start : start + length])
         return torch.frombuffer(part, dtype=torch.uint8) if part else torch.empty(0, dtype=torch.uint8)
@@ -88,10 +98,15 @@ class Span:
     def __len__(self) -> int:
         return self.length
 
-    def read(self, start: int, length: int, buffer: Tensor | None = None) -> Tensor:
-        """Read a part of it, into a buffer if it is long enough: -> [length] uint8."""
-        part = self.cut(start, length)
-        return self.file.read(part.start, length, buffer)
+    def read(self, start: int, length: int) -> Tensor:
+        """Read a part of it: -> [length] uint8."""
+        return self.file.read(self.cut(start, length).start, length)
+
+    def look(self) -> np.ndarray:
+        """Look at all of it, where it lies if it is long: -> [length] uint8, to be copied rather than kept."""
+        if isinstance(self.file, HeldBytes) or self.length < LARGE:
+            return self.read(0, self.length).numpy()
+        return self.file.look(self.start, self.length)
 
     def cut(self, start: int, length: int) -> Span:
         """Return a part of it."""

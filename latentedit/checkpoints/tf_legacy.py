@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -41,55 +42,50 @@ SETTINGS = {  # TensorFlow's keyword arguments: what stylegan2-ada-pytorch calls
     "mapping_nonlinearity": "activation",
 }
 W_AVG_BETA = 0.995  # where nothing is said
-BUFFER = 2**24  # bytes: the largest kernels of the field have 9,437,184
 STRIP = 16  # inputs of a kernel that are turned at a time
 
+Change = Callable[[np.ndarray], np.ndarray]  # of a tensor's layout and values
 
-def _keep(x: Tensor) -> Tensor:
+
+def _keep(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _transpose(x: Tensor) -> Tensor:
+def _transpose(x: np.ndarray) -> np.ndarray:
     """Transpose [I, O] into [O, I], a few inputs at a time, which the cache holds; on one core, unlike torch's."""
     inputs, outputs = x.shape
-    turned = allocate(x.nbytes).view(torch.float32).reshape(outputs, inputs)
+    turned = allocate(x.nbytes).numpy().view(x.dtype).reshape(outputs, inputs)
     for start in range(0, inputs, STRIP):
-        turned.numpy()[:, start : start + STRIP] = x.numpy()[start : start + STRIP].T
+        turned[:, start : start + STRIP] = x[start : start + STRIP].T
     return turned
 
 
-def _order_axes(x: Tensor) -> Tensor:
-    return _turn(x.numpy())
-
-
-def _flip(x: Tensor) -> Tensor:
-    return _turn(x.numpy()[::-1, ::-1])  # the up-sampling convolution there is a transposed one
-
-
-def _turn(kernel: np.ndarray) -> Tensor:
+def _order_axes(kernel: np.ndarray) -> np.ndarray:
     """Turn a kernel [k, k, I, O] into [O, I, k, k], a few inputs at a time, which the cache holds.
 
     What an input does to an output, k * k numbers, moves as one item.
     """
     height, width, inputs, outputs = kernel.shape
-    turned, item = allocate(kernel.nbytes), np.dtype((np.void, height * width * kernel.itemsize))
-    pairs = turned.numpy().view(item).reshape(outputs, inputs)
+    turned, item = allocate(kernel.nbytes).numpy(), np.dtype((np.void, height * width * kernel.itemsize))
+    pairs = turned.view(item).reshape(outputs, inputs)
     buffer = np.empty((STRIP, outputs, height, width), kernel.dtype)
     for start in range(0, inputs, STRIP):
         strip = buffer[: inputs - start]
         strip[:] = kernel[:, :, start : start + STRIP].transpose(2, 3, 0, 1)
         pairs[:, start : start + STRIP] = strip.reshape(-1).view(item).reshape(-1, outputs).T
-    return turned.view(torch.float32).reshape(outputs, inputs, height, width)
+    return turned.view(kernel.dtype).reshape(outputs, inputs, height, width)
 
 
-COPYING = (_transpose, _order_axes, _flip)  # what they read need not last
+def _flip(kernel: np.ndarray) -> np.ndarray:
+    return _order_axes(kernel[::-1, ::-1])  # the up-sampling convolution there is a transposed one
+
 
 # A layer's tensors: the name there, the name here, the change of the values.
-DENSE: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
+DENSE: dict[str, tuple[str, Change]] = {
     "weight": ("weight", _transpose),
     "bias": ("bias", _keep),
 }
-MODULATED: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
+MODULATED: dict[str, tuple[str, Change]] = {
     "weight": ("weight", _order_axes),
     "bias": ("bias", _keep),
     "mod_weight": ("affine.weight", _transpose),
@@ -110,8 +106,8 @@ def interpret(content: object) -> Checkpoint:
     settings = _gather_settings(networks)
     variables = dict(_variables(networks))
     _require_skip(variables)
-    buffer = torch.empty(BUFFER, dtype=torch.uint8)
-    weights = dict(_translate(name, array, buffer) for name, array in variables.items())
+    with ThreadPoolExecutor(2) as pool:  # one takes memory while the other turns
+        weights = dict(pool.map(_translate, variables, map(rebuild_array, variables.values())))
     config = infer_config(weights)
     if not config.use_noise:  # the maps are there all the same
         weights = {name: x for name, x in weights.items() if not name.endswith("noise_const")}
@@ -168,10 +164,6 @@ def _variables(networks: Parts) -> Iterator[tuple[str, object]]:
                     raise InputError(f"damaged: a variable of the network {path!r} has no name")
 
 
-def _rebuild(array: object, buffer: Tensor | None) -> Tensor:
-    return torch.from_numpy(np.require(rebuild_array(array, buffer), requirements="W")).float()
-
-
 def _require_skip(variables: Mapping[str, object]) -> None:
     """Refuse the generators that share the file format but not the architecture."""
     for mark, kind in {
@@ -183,17 +175,17 @@ def _require_skip(variables: Mapping[str, object]) -> None:
             raise InputError(f"{kind}: not supported, only configs E and F with architecture 'skip' are")
 
 
-def _translate(name: str, array: object, buffer: Tensor) -> tuple[str, Tensor]:
+def _translate(name: str, array: np.ndarray) -> tuple[str, Tensor]:
     """Find NVIDIA's PyTorch name and layout; a name that is unknown stays, to be refused as such."""
     translated, change = _find(name)
-    x = _rebuild(array, buffer if change in COPYING else None)
+    x = array.astype(np.float32, copy=False)
     try:
-        return translated, change(x).contiguous()
-    except (RuntimeError, IndexError, ValueError) as error:
+        return translated, torch.from_numpy(np.require(change(x), requirements=["C", "W"]))
+    except (IndexError, ValueError) as error:
         raise InputError(f"damaged: {name[:80]!r} is {list(x.shape)}, which has the wrong number of axes") from error
 
 
-def _find(name: str) -> tuple[str, Callable[[Tensor], Tensor]]:
+def _find(name: str) -> tuple[str, Change]:
     """Look up the new name and the change of the values."""
     if name == "dlatent_avg":
         return "mapping.w_avg", _keep

@@ -160,32 +160,30 @@ def rebuild_number(value: object) -> object:
     return value
 
 
-def rebuild_array(value: object, buffer: Tensor | None = None) -> np.ndarray:
+def rebuild_array(value: object) -> np.ndarray:
     """Make the numpy array that a `Call` describes, of plain numbers and of the shape it says.
 
-    One that comes from a file may lie in `buffer`, if that is long enough.
+    One that comes from a file may still lie there: copy it rather than keep it.
     """
     match value:
         case Call(
             "numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct",
             state=(_, tuple(shape), dtype, fortran, data),
         ):
-            return _lay_out(data, dtype, shape, "F" if fortran else "C", buffer)
+            return _lay_out(data, dtype, shape, "F" if fortran else "C")
         case Call(
             "numpy.core.numeric._frombuffer" | "numpy._core.numeric._frombuffer",
             (data, dtype, tuple(shape), "C" | "F" as order),
         ):
-            return _lay_out(data, dtype, shape, order, buffer)
+            return _lay_out(data, dtype, shape, order)
     raise InputError("damaged: an array in it holds no plain numbers")
 
 
-def _lay_out(
-    data: object, dtype: object, shape: tuple[Any, ...], order: Literal["C", "F"], buffer: Tensor | None
-) -> np.ndarray:
+def _lay_out(data: object, dtype: object, shape: tuple[Any, ...], order: Literal["C", "F"]) -> np.ndarray:
     """Lay bytes out as an array, all of them."""
     match dtype:
         case Call("numpy.dtype", (str(code), *_), state=(_, "<" | "|", *_)) if code in NUMBERS:
-            flat = data.read(0, len(data), buffer).numpy() if isinstance(data, Span) else _rebuild_bytes(data)
+            flat = data.look() if isinstance(data, Span) else _rebuild_bytes(data)
             try:
                 if min(shape, default=0) >= 0:  # numpy would guess a negative length
                     return np.frombuffer(flat, code).reshape(shape, order=order)

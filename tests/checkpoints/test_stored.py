@@ -70,6 +70,25 @@ def test_a_layout_that_does_not_fit(
         StoredTensor(span, torch.float32, offset, size, stride).read()
 
 
+@given(start=st.integers(0, 9000), length=st.integers(1, 9000))
+def test_what_is_looked_at_is_what_is_read(start: int, length: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "looked-at"
+    path.write_bytes(content := bytes(i % 251 for i in range(18_000)))
+    seen = WeightFile(path).look(start, length)
+    assert seen.tobytes() == content[start : start + length]
+    assert not seen.flags.writeable
+
+
+def test_a_file_that_grew_shorter(tmp_path: Path) -> None:
+    """Looking beyond its end would kill the process."""
+    (tmp_path / "f").write_bytes(bytes(9000))
+    file = WeightFile(tmp_path / "f")
+    (tmp_path / "f").write_bytes(bytes(4000))
+    for take in (file.read, file.look):
+        with pytest.raises(InputError, match="cut short while it was read: fetch it again"):
+            take(3000, 2000)
+
+
 def test_the_same_bytes_again_and_again(tmp_path: Path) -> None:
     """A file of 8 MB whose tensors would fill gigabytes."""
     weights = torch.zeros(2_000_000)
@@ -84,13 +103,13 @@ def test_only_the_generator_is_read(suffix: str, tmp_path: Path, monkeypatch: py
     generator = make_generator(GeneratorConfig(16, (40, 40, 40), z_dim=8, w_dim=8, num_mapping_layers=1))
     content = {"G_ema": persist(generator, {}), "D": torch.ones(1_000_000)}
     (write_pickle if suffix == ".pkl" else write_archive)(tmp_path / f"g{suffix}", content)
-    lengths, read = [], WeightFile.read
+    lengths, charge = [], WeightFile._charge
 
-    def count(file: WeightFile, start: int, length: int, buffer: torch.Tensor | None = None) -> torch.Tensor:
+    def count(file: WeightFile, start: int, length: int) -> None:
         lengths.append(length)
-        return read(file, start, length, buffer)
+        charge(file, start, length)
 
-    monkeypatch.setattr(WeightFile, "read", count)
+    monkeypatch.setattr(WeightFile, "_charge", count)
     load_generator_file(tmp_path / f"g{suffix}")
     assert 0 < sum(lengths) < 1_000_000
 
@@ -151,7 +170,7 @@ def test_opening_imports_what_it_needs(data: Path) -> None:
 
 
 def test_opening_takes_one_core(tmp_path: Path) -> None:
-    """Threads that wait for each other on a busy machine take ten times as long as one."""
+    """Torch's threads, which wait for each other, take ten times as long as one on a busy machine."""
     generator = make_generator(GeneratorConfig(8, (72, 72), z_dim=256, w_dim=256, num_mapping_layers=2))
     save_generator(tmp_path / "g.safetensors", generator)
     write_pickle(tmp_path / "g.pkl", {"G_ema": persist(generator, {})})
