@@ -30,6 +30,8 @@ EXAMPLES = """\
 """
 CHANGES = ("epochs", "batch", "learning_rate", "stop_after", "clip_norm")  # of a preset, where a flag is given
 
+MADE_FROM = ("start", "features", "captions", "tokenizer", "crop", "boxes", "detector", "margin")  # of each fold
+
 
 def add_parser(actions: arguments.Commands) -> None:
     """Add the command to those of `train`."""
@@ -166,12 +168,13 @@ def _cross_validate(args: argparse.Namespace, regimen: Regimen, inspection: Insp
     with join_processes() as processes:
         make = partial(_prepare, args, processes=processes)
         quiet = args.quiet or args.json
-        fit = FoldTraining(regimen, inspection.dataset, inspection.digests, make, _describe(args), args.outdir, quiet)
-        scores = inspection.dataset.scores
-        found = cross_validate(fit, scores, inspection.digests, args.folds, args.repeats, args.seed)
+        given = repr([getattr(args, name) for name in MADE_FROM])
+        dataset, digests = inspection.dataset, inspection.digests
+        fit = FoldTraining(regimen, dataset, digests, make, _describe(args), given, args.outdir, quiet)
+        found = cross_validate(fit, dataset.scores, digests, args.folds, args.repeats, args.seed)
         if processes.leads:
             with about(args.outdir):
-                tables.write_left_out(path, inspection.dataset, found.predictions)
+                tables.write_left_out(path, dataset, found.predictions)
             rows = [[name, format_estimate(estimate, tables.DECIMALS)] for name, estimate in found.figures.items()]
             facts = {"file": str(path), "figures": {name: asdict(figure) for name, figure in found.figures.items()}}
             lines = printing.table(["", f"{args.folds} folds x {args.repeats}"], rows)

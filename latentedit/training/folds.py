@@ -36,13 +36,14 @@ class FoldTraining:
     digests: tuple[str, ...]
     make: Make
     describe: Describe = lambda *_: ()
+    made_from: str = ""  # what else `make` depends on, such as files of weights
     outdir: Path | None = None
     quiet: bool = True
 
     def __call__(self, train: Rows, test: Rows, seed: int) -> Floats:
         regimen, dealt = replace(self.regimen, seed=seed), self._deal(train, seed)
         folder = None if self.outdir is None else self.outdir / f"fold{seed}"
-        record = hashlib.sha256(repr((regimen, dealt)).encode()).hexdigest()
+        record = hashlib.sha256(repr((regimen, dealt, self.made_from)).encode()).hexdigest()
         if folder is not None and (folder / "predictions.json").exists():
             return _read(folder / "predictions.json", record)
         training = train_predictor(self.make(regimen, dealt), folder, self.quiet)

@@ -107,7 +107,8 @@ def cross_validate_preset(
     starts = {name: files[name] for name in row.parts}
     make = partial(prepare, cropping=Cropping("square"), describe=describe_faces, starts=starts, resolution=SIDE)
     regimen, digests = Regimen(preset, "cosine", "bf16"), inspection.digests
-    fit = FoldTraining(regimen, inspection.dataset, digests, make, describe_faces, outdir / row.preset)
+    folder = outdir / row.preset
+    fit = FoldTraining(regimen, inspection.dataset, digests, make, describe_faces, repr(starts), folder)
     return cross_validate(fit, inspection.dataset.scores, digests, NUM_FOLDS)
 
 

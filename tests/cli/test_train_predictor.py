@@ -77,9 +77,10 @@ def test_it_cross_validates_and_goes_on(run, table, features, tmp_path, monkeypa
     train = train_predictor
     assert run(*words, "--epochs", 4).facts == first.facts
     assert len(trained) == 1, "the folds that were done are read"
-    other = run(*words, "--epochs", 5)
-    assert other.code == 2
-    assert "was trained with other settings or data" in other.err
+    for change in (["--epochs", 5], ["--epochs", 4, "--crop", "whole"]):
+        other = run(*words, *change)
+        assert other.code == 2
+        assert "was trained with other settings or data" in other.err
 
 
 @pytest.mark.parametrize(
