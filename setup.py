@@ -26,7 +26,10 @@ FACES = ["onnxruntime"]
 DOCS = ["mkdocs", "mkdocs-material", "mkdocstrings-python", "nbconvert"]
 VIDEO = ["imageio[ffmpeg]"]
 COMPLETION = ["shtab"]
+SIMILAR = ["usearch"]
+NOTEBOOKS = ["ipywidgets"]
 EXPLAIN = ["captum", "scikit-image", "matplotlib", "jinja2"]
+ALL = [*PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN, *SIMILAR, *NOTEBOOKS, *DATASETS, *TENSORBOARD]
 
 setup(
     name="latentedit",
@@ -66,8 +69,10 @@ setup(
         "video": VIDEO,
         "completion": COMPLETION,
         "explain": EXPLAIN,
+        "similar": SIMILAR,
+        "notebooks": NOTEBOOKS,
         "docs": DOCS,
-        "test": [*TEST, *PLOTS, *FACES, *PREDICTORS, *VIDEO, *COMPLETION, *EXPLAIN, *DOCS, *DATASETS, *TENSORBOARD],
+        "test": [*TEST, *ALL, *DOCS],
         "fuzz": ["atheris"],
     },
     entry_points={"console_scripts": ["latentedit = latentedit.cli.main:main"]},

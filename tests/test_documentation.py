@@ -3,7 +3,6 @@
 import argparse
 import importlib.util
 import io
-import json
 import re
 import subprocess
 import sys
@@ -121,9 +120,3 @@ def test_a_console_block_gets_what_its_commands_print(consoles, tmp_path, monkey
 def test_the_social_card_has_its_size():
     with Image.open(ROOT / "docs" / "social.png") as card:
         assert card.size == (1280, 640)
-
-
-def test_notebooks_are_stored_with_their_outputs_in_order():
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
-        assert [cell["execution_count"] for cell in cells] == [*range(1, len(cells) + 1)], path.name

@@ -16,19 +16,21 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from latentedit.explanation.embeddings import Embedding
-    from latentedit.explanation.index import Floats, Found, Index
+    from latentedit.explanation.index import Found, Index
+    from latentedit.explanation.journal import Floats
 
 EXAMPLES = """\
   latentedit similar face.png --in photos/                         the ten most like it
   latentedit similar face.png --in photos/ --most-memorable        of its nearest hundred, the ten that score highest
   latentedit similar face.png --in photos/ --embedding resmem --least-memorable --scorer resmem
+  latentedit similar face.png --in photos/ --approximate           of more than a million (extra `similar`)
   latentedit similar --in photos/                                  how alone each stands, and what goes with that
 
-Writes a gallery as PNG and as an HTML page. The index of a folder is made at the first search, and brought up to date
-when files change. An embedding is looks (coarse gradients and colours, default), ratings (all that omi rates), or a
-predictor such as resmem.
+Writes a gallery as PNG and as an HTML page. The index of a folder is made at the first search, goes on after a kill,
+and is brought up to date when files change. An embedding is looks (coarse gradients and colours, default), ratings (all
+that omi rates), or a predictor such as resmem.
 """
-SIDE, COLUMNS = 256, 5
+SIDE, COLUMNS = 256, 6
 AMONG = 10  # times as many neighbours are looked at where scores decide
 
 
@@ -49,6 +51,9 @@ def add_parser(commands: arguments.Commands) -> None:
     )
     parser.add_argument("--embedding", default="looks", help="what makes images alike (default looks)")
     parser.add_argument(
+        "--approximate", action="store_true", help="search a graph of neighbours instead of every image"
+    )
+    parser.add_argument(
         "--index", type=Path, metavar="FOLDER", help="where indexes lie (default ~/.latentedit/similar)"
     )
     arguments.add_scorer(parser)
@@ -68,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
     embedding, scorer = load_embedding(args.embedding), le.load_scorer(args.scorer)
     query = args.image and _describe(args.image, embedding)
     index, num_new = update_index(args.index or home() / "similar", args.folder, embedding, scorer, args.quiet)
-    line = f"index      {len(index.entries)} images of {args.folder}, {num_new} new or changed"
+    line = f"index      {len(index.paths)} images of {args.folder}, {num_new} new or changed"
     if query is None:
         return _rank_alone(args, index, line)
     order = "highest" if args.most_memorable else "lowest" if args.least_memorable else "nearest"
@@ -91,8 +96,10 @@ def _show_similar(args: argparse.Namespace, index: Index, query: Floats, order: 
     from latentedit.explanation.page import Figure, Section, write_page
 
     reach = args.num if order == "nearest" else AMONG * args.num
-    found = rank(index.search(query, reach, without=args.image), args.num, order)
+    near = index.search(query, reach, args.image, args.approximate, args.quiet)
+    found = rank(near, args.num, order)
     facts = {"image": str(args.image), "searched": str(args.folder), "embedding": args.embedding, "order": order}
+    facts |= {"search": "approximate"} if args.approximate else {}
     captions = [f"{one.score:.4g}, cosine {one.similarity:.3f}" for one in found]
     with recorded(args.outdir, args.image) as folder:
         _draw_gallery(args.image, found, captions).save(folder / "similar.png")
@@ -115,7 +122,7 @@ def _open_thumbnail(path: str | Path) -> Image:
 
 
 def _draw_gallery(image: Path, found: list[Found], captions: list[str]) -> Image:
-    """Draw the image and what is like it in rows of five."""
+    """Draw the image and what is like it in rows of six."""
     import torch
 
     from latentedit.photographs import load_square, to_images
@@ -139,8 +146,8 @@ def _rank_alone(args: argparse.Namespace, index: Index, line: str) -> None:
     if args.most_memorable or args.least_memorable:
         raise InputError("--most-memorable and --least-memorable: name the image that others shall be like")
     standing = find_standing(torch.from_numpy(np.array(index.rows)))
-    scores = {args.scorer: np.array([entry.score for entry in index.entries])}
-    names = [entry.path for entry in index.entries]
+    scores = {args.scorer: np.array(index.scores)}
+    names = index.paths
     found = correlate(standing.measures(), scores)
     with recorded(args.outdir) as folder:
         write_standing(folder / "standing.csv", names, standing, scores)

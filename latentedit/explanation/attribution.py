@@ -31,7 +31,7 @@ class Method:
 
 METHODS = {
     "integrated_gradients": Method(
-        integrate_gradients, adds_up=True, passes="32 to 992 forward and backward, as completeness asks"
+        integrate_gradients, adds_up=True, passes="32 forward and backward, and 16 for each halving"
     ),
     "occlusion": Method(occlude, passes="64 forward"),
     "smooth_grad": Method(smooth_gradients, passes="16 forward and backward"),

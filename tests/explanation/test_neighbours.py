@@ -1,7 +1,7 @@
 """The index finds what is alike, keeps up with its folder, and never gives one image another's numbers."""
 
-import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from latentedit.errors import InputError
 from latentedit.explanation.embeddings import Embedding, load_embedding
 from latentedit.explanation.index import Found, Index, rank, update_index
 from latentedit.explanation.neighbours import correlate, find_standing
+from latentedit.scoring import score
 
 
 class Redness:
@@ -59,11 +60,11 @@ def stem(found):
 
 def check_rows(index):
     """Hold every row and score against its own file."""
-    for entry, row in zip(index.entries, index.rows, strict=True):
-        with Image.open(entry.path) as image:
+    for path, rated, row in zip(index.paths, index.scores, index.rows, strict=True):
+        with Image.open(path) as image:
             colour = torch.tensor(np.array(image).mean(axis=(0, 1))) / 127.5
         assert row == pytest.approx((colour / colour.norm()).numpy(), abs=1e-3)
-        assert entry.score == pytest.approx(float(colour[0]) / 2, abs=1e-3)
+        assert rated == pytest.approx(float(colour[0]) / 2, abs=1e-3)
 
 
 def test_the_nearest_come_first_and_the_image_itself_not_at_all(update, folder):
@@ -81,9 +82,7 @@ def test_search_is_exact_over_several_blocks(monkeypatch):
     monkeypatch.setattr("latentedit.explanation.index.BLOCK", 7)
     rows = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    from latentedit.explanation.index import Entry
-
-    index = Index([Entry(f"{i}.png", 0, 0, float(i)) for i in range(50)], rows)
+    index = Index([f"{i}.png" for i in range(50)], [0.0] * 50, rows)
     truth = np.argsort(-(rows @ rows[13]))[:6]
     assert [stem(one) for one in index.search(rows[13], 6)] == [str(i) for i in truth]
 
@@ -107,44 +106,81 @@ def test_only_what_changed_is_looked_at_again(update, folder):
     index, num_new = update()
     assert num_new == 3
     check_rows(index)
-    assert sorted(map(stem, index.entries)) == ["azure", "navy", "red", "rose", "zebra"]
+    assert sorted(Path(path).stem for path in index.paths) == ["azure", "navy", "red", "rose", "zebra"]
 
 
 def test_what_cannot_be_read_is_passed_over_until_it_changes(update, folder):
     (folder / "broken.png").write_bytes(b"no picture")
     index, num_new = update()
-    assert (len(index.entries), num_new) == (5, 6)
+    assert (len(index.paths), num_new) == (5, 6)
     assert update()[1] == 0
     Image.new("RGB", (8, 8), (9, 9, 9)).save(folder / "broken.png")
     index, num_new = update()
-    assert (len(index.entries), num_new) == (6, 1)
+    assert (len(index.paths), num_new) == (6, 1)
     check_rows(index)
 
 
-def test_an_update_that_dies_leaves_the_old_index(update, folder, monkeypatch):
-    update()
-    Image.new("RGB", (8, 8), (9, 9, 9)).save(folder / "zebra.png")
-    monkeypatch.setattr("latentedit.explanation.index.score", lambda *given: 1 / 0)
+@pytest.mark.parametrize("torn", ["nothing", "a row", "a line"])
+def test_a_build_that_is_killed_goes_on_where_it_was(torn, update, folder, tmp_path, monkeypatch):
+    def rate_once(*given):
+        monkeypatch.setattr("latentedit.explanation.index.score", lambda *given: 1 / 0)
+        return score(*given)
+
+    monkeypatch.setattr("latentedit.explanation.index.BATCH", 2)
+    monkeypatch.setattr("latentedit.explanation.index.score", rate_once)
     with pytest.raises(ZeroDivisionError):
         update()
-    monkeypatch.undo()
+    monkeypatch.setattr("latentedit.explanation.index.score", score)
+    if torn != "nothing":  # what a kill within a batch leaves
+        (rows,) = (tmp_path / "home").rglob("rows-*")
+        rows.write_bytes(rows.read_bytes() + 99 * b"12345")
+    if torn == "a line":
+        (lines,) = (tmp_path / "home").rglob("images-*")
+        lines.write_bytes(lines.read_bytes() + b'["green' + 999 * b".")
     index, num_new = update()
-    assert num_new == 1
+    assert num_new == 3
+    check_rows(index)
+    index, num_new = update()
+    assert num_new == 0
     check_rows(index)
 
 
-@pytest.mark.parametrize("damage", ["rows", "manifest"])
+@pytest.mark.parametrize("damage", ["rows", "images"])
 def test_a_damaged_index_is_named(damage, update, tmp_path):
     update()
-    (manifest,) = (tmp_path / "home").rglob("index.json")
-    if damage == "rows":
-        (rows,) = manifest.parent.glob("rows-*")
-        rows.write_bytes(rows.read_bytes()[:-4])
-    else:
-        content = json.loads(manifest.read_text())
-        manifest.write_text(json.dumps({**content, "entries": [["a"]]}))
+    (path,) = (tmp_path / "home").rglob(f"{damage}-*")
+    path.write_bytes(path.read_bytes()[:-4] if damage == "rows" else b'["a"]\n')
     with pytest.raises(InputError, match="delete the folder"):
         update()
+
+
+def test_an_index_does_not_care_where_it_is_asked_from(update, folder, monkeypatch, tmp_path):
+    update()
+    monkeypatch.chdir(tmp_path)
+    index, num_new = update_index(tmp_path / "home", Path("photos"), mean_colour, Redness())
+    assert num_new == 0
+    assert sorted(index.paths)[0] == "photos/deep/blue.png"
+
+
+def test_an_approximate_search_finds_nearly_all_and_grows(tmp_path):
+    pytest.importorskip("usearch")
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(40, 32))
+    rows = (centres[random.integers(40, size=3000)] + 0.5 * random.normal(size=(3000, 32))).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def recall(count):
+        index = Index([str(i) for i in range(count)], [0.0] * count, rows[:count], tmp_path / "graph")
+        found = [(index.search(row, 10), index.search(row, 10, approximate=True)) for row in rows[:60]]
+        return np.mean([len({one.path for one in a} & {one.path for one in b}) / 10 for a, b in found])
+
+    assert recall(2000) > 0.97
+    size = (tmp_path / "graph").stat().st_size
+    assert recall(3000) > 0.97  # the file is gone on with
+    assert (tmp_path / "graph").stat().st_size > 1.3 * size
+    (tmp_path / "graph").write_bytes(b"no graph")
+    with pytest.raises(InputError, match="delete it"):
+        recall(3000)
 
 
 def test_rows_are_mapped_not_read(update):

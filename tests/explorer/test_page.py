@@ -156,8 +156,8 @@ def test_layers_scores_strip_and_ratings(visitor):
 
 def test_a_heat_map_lies_over_the_face_until_it_moves(visitor, monkeypatch):
     pytest.importorskip("captum")
-    for name in ("STEPS", "MOST_STEPS"):
-        monkeypatch.setattr(f"latentedit.explanation.pixels.{name}", 4)
+    monkeypatch.setattr("latentedit.explanation.pixels.POINTS", (4, 4))
+    monkeypatch.setattr("latentedit.explanation.pixels.MOST_HALVINGS", 0)
     visitor.slide("smile", 2)
     face = visitor.image()
     visitor.page.click("#show-heat")
@@ -171,11 +171,11 @@ def test_files_are_saved_and_an_edit_is_opened_again(visitor):
     page = visitor.page
     visitor.slide("smile", 2)
     with page.expect_download() as started:
-        page.select_option("#save", "image")
+        page.locator("#save").get_by_text("Image").click()
     with Image.open(started.value.path()) as picture:
         assert picture.size == (64, 64)
     with page.expect_download() as started:
-        page.select_option("#save", "edit")
+        page.locator("#save").get_by_text("Edit").click()
     content = started.value.path().read_bytes()
     assert json.loads(content)["alphas"]["smile"] == 2
     edited = visitor.image()

@@ -223,8 +223,8 @@ def test_a_scorer_without_intervals_says_none(workshop, monkeypatch):
 
 def test_a_heat_map_lies_over_the_face(client, monkeypatch):
     pytest.importorskip("captum")
-    for name in ("STEPS", "MOST_STEPS"):
-        monkeypatch.setattr(f"latentedit.explanation.pixels.{name}", 4)
+    monkeypatch.setattr("latentedit.explanation.pixels.POINTS", (4, 4))
+    monkeypatch.setattr("latentedit.explanation.pixels.MOST_HALVINGS", 0)
     address = client.ask("/explain", {**SMILE, "scorer": "omi:happy"})["image"]
     heat = open_image(address)
     assert np.abs(heat - heat.mean(axis=2, keepdims=True)).max() > 60  # colour where the face is grey otherwise

@@ -143,13 +143,14 @@ function toggle(button, part) {
   return isOpen;
 }
 
-async function save(kind) {
-  $("save").disabled = true;
+async function save(button) {
+  const kind = button.value;
+  button.disabled = true;
   $("status").textContent = `making the ${kind}`;
   const direction = active ?? Object.keys(state.alphas)[0];
   const file = await attempt(() => server.save({ ...state, kind, direction }));
-  $("save").disabled = false;
-  $("save").value = "";
+  button.disabled = false;
+  button.focus();
   if (!file) return;
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file.blob), download: file.name });
   link.click();
@@ -231,7 +232,7 @@ $("show-heat").addEventListener("click", async () => {
   $("after").querySelector("img").src = reply.image;
   $("show-heat").setAttribute("aria-pressed", String(isOn));
 });
-$("save").addEventListener("change", () => $("save").value && save($("save").value));
+for (const button of $("save").querySelectorAll("button")) button.addEventListener("click", () => save(button));
 $("copy").addEventListener("click", async () => {
   await navigator.clipboard.writeText($("commands").textContent);
   $("status").textContent = "copied";
