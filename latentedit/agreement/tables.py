@@ -12,7 +12,8 @@ from latentedit.agreement.card import Card, Comparison
 from latentedit.datasets import Dataset
 from latentedit.evaluation.tables import format_estimate
 from latentedit.evaluation.tables import without_nan as without_nan
-from latentedit.statistics import Estimate
+from latentedit.files import replacing
+from latentedit.statistics import Estimate, Floats
 
 DECIMALS = 3
 
@@ -58,6 +59,15 @@ def write_predictions(path: Path, dataset: Dataset, cards: Sequence[Card]) -> No
         for i, image in enumerate(dataset.images):
             said = [f"{card.predictions[i]:.6g}" for card in cards]
             table.writerow([image.name, image.split, image.category, f"{image.score:.6g}", *said])
+
+
+def write_left_out(path: Path, dataset: Dataset, predictions: Floats) -> None:
+    """Write the predictions [num_repeats, N] of a cross-validation: image, score, and a column each repeat."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "score", *(f"repeat {i + 1}" for i in range(len(predictions)))])
+        for image, said in zip(dataset.images, predictions.T, strict=True):
+            table.writerow([image.name, f"{image.score:.6g}", *(f"{x:.6g}" for x in said)])
 
 
 def write_figures(path: Path, cards: Sequence[Card]) -> None:

@@ -128,10 +128,8 @@ def compare_directions(args: argparse.Namespace) -> None:
     from latentedit.evaluation.tables import as_facts, compare_cards
 
     alphas = _choose_alphas(args.reach, args.steps)
-    judges, similarities = (
-        [le.load_assessor(name) for name in args.judges],
-        {"ms_ssim": le.ms_ssim, **likeness.open_likeness(args)},
-    )
+    judges = [le.load_assessor(name) for name in args.judges]
+    similarities = {"ms_ssim": le.ms_ssim, **likeness.open_likeness(args)}
     checkpoint = arguments.open_network(args)
     edits = _open_edits(args, checkpoint)
     cards = le.evaluate(

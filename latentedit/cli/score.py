@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import latentedit as le
 from latentedit.cli import arguments, printing
+from latentedit.cli.evaluate_predictor import add_captions
 from latentedit.errors import InputError
 from latentedit.ranges import parse_seeds
 
 if TYPE_CHECKING:
     from latentedit.predictors import AnyScorer
-    from latentedit.scoresheet import Row, Source
+    from latentedit.scoresheet import Describe, Row, Source
 
 EXAMPLES = """\
   latentedit score face.png photos/                     rated memorability, 0 to 100
   latentedit score photos/ --predictor omi:happy,patches:happy --json
   latentedit score 'photos/**/*.jpg' --predictor omi,resmem --out scores.csv
   latentedit score --seeds 0-9999 --network ffhq.pkl --predictor resmem --out scores.json
+  latentedit score faces/ --predictor mine.safetensors --captions captions.csv    of a face and its description
 
 In brackets, where people's mean rating lies nine times in ten, for faces such as the scorer was trained on.
 For omi and patches a face must be aligned as FFHQ's are (eyes level, centred), as `apply` and `sweep` render them;
@@ -42,6 +44,7 @@ def add_parser(commands: arguments.Commands) -> None:
         default="omi",
         help="one or more, such as omi,omi:happy,resmem, or a .safetensors file of a predictor (default omi)",
     )
+    add_captions(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write a .csv or .json instead of printing the scores")
     seeds = arguments.as_argument(parse_seeds)
     parser.add_argument("--seeds", type=seeds, metavar="S", help="rate faces of --network, such as 0-99")
@@ -63,10 +66,11 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--predictor {args.scorer}: nothing would be scored, name a scorer such as omi")
     source = open_source(args)
     scorers = open_scorers(args, names)
+    describe = _open_words(args, scorers)
     if args.out is None:
-        _print_scores(args, source, scorers)
+        _print_scores(args, source, scorers, describe)
     else:
-        _write_sheet(args, source, scorers)
+        _write_sheet(args, source, scorers, describe)
 
 
 def open_scorers(args: argparse.Namespace, names: list[str]) -> list[AnyScorer]:
@@ -79,6 +83,21 @@ def open_scorers(args: argparse.Namespace, names: list[str]) -> list[AnyScorer]:
         if isinstance(scorer, PredictorScorer):
             scorer.network.to(choose_device(args.device))
     return scorers
+
+
+def _open_words(args: argparse.Namespace, scorers: list[AnyScorer]) -> Describe:
+    """Read the descriptions that some predictors read beside images."""
+    from latentedit.predictors import PredictorScorer
+    from latentedit.scoresheet import open_captions
+
+    reading = [scorer.name for scorer in scorers if isinstance(scorer, PredictorScorer) and scorer.reads_words]
+    if not reading and args.captions is None:
+        return lambda *_: ()
+    if args.captions is None:
+        raise InputError(f"{reading[0]}: it reads descriptions, give --captions CSV")
+    if not reading:
+        raise InputError(f"--captions {args.captions}: no predictor here reads descriptions, leave them out")
+    return open_captions(args.captions, args.tokenizer)
 
 
 def open_source(args: argparse.Namespace) -> Source:
@@ -111,11 +130,11 @@ def _show_progress(args: argparse.Namespace, rows: Iterable[Row], count: int, do
     return tqdm(rows, desc="scoring", unit="img", total=count, initial=done, disable=args.quiet or count < 10)
 
 
-def _print_scores(args: argparse.Namespace, source: Source, scorers: list[AnyScorer]) -> None:
+def _print_scores(args: argparse.Namespace, source: Source, scorers: list[AnyScorer], describe: Describe) -> None:
     """Score, and print a row an image."""
     from latentedit.scoresheet import score_rows
 
-    rows = _show_progress(args, score_rows(source, scorers), len(source.names))
+    rows = _show_progress(args, score_rows(source, scorers, 0, describe), len(source.names))
     facts = [row.to_dict() for row in rows]
     skipped = _find_skipped(facts)
     cells = [_cells(row, scorers) for row in facts if "error" not in row]
@@ -123,13 +142,14 @@ def _print_scores(args: argparse.Namespace, source: Source, scorers: list[AnySco
     printing.announce(args, facts, [*lines, *skipped_lines(skipped)])
 
 
-def _write_sheet(args: argparse.Namespace, source: Source, scorers: list[AnyScorer]) -> None:
+def _write_sheet(args: argparse.Namespace, source: Source, scorers: list[AnyScorer], describe: Describe) -> None:
     """Score into a file that an interrupted run leaves to the next one, and print what became of it."""
     from latentedit.scoresheet import Sheet, score_rows
 
     sheet = Sheet(args.out, [scorer.name for scorer in scorers])
     done = sheet.resume(source.names)
-    for _ in _show_progress(args, sheet.append(score_rows(source, scorers, done)), len(source.names), done):
+    rows = sheet.append(score_rows(source, scorers, done, describe))
+    for _ in _show_progress(args, rows, len(source.names), done):
         pass
     skipped = _find_skipped(sheet.rows())
     floors = {scorer.name: sum(scorer.name in row.get("at_floor", []) for row in sheet.rows()) for scorer in scorers}

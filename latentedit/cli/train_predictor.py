@@ -12,7 +12,7 @@ from latentedit.errors import InputError, about
 
 if TYPE_CHECKING:
     from latentedit.agreement import Card
-    from latentedit.datasets import Dataset
+    from latentedit.datasets import Dataset, Inspection
     from latentedit.predictors.presets import Preset
     from latentedit.training.fitting import Describe
     from latentedit.training.predictor import PredictorTraining
@@ -25,9 +25,12 @@ EXAMPLES = """\
   latentedit train predictor --preset face_text --data us-faces/ --captions captions.csv --tokenizer bert/
   latentedit train predictor --preset frozen_features --data lamem/ --features openai/clip-vit-large-patch14
   latentedit train predictor --preset latent_mlp --data memcat/ --start autoencoder=autoencoder.safetensors
+  latentedit train predictor --preset res_hf_drop --data omi/ --width 8 --folds 5 --repeats 3       cross-validate
   torchrun --nproc-per-node 4 -m latentedit.cli.main train predictor --preset visual_memory --data lamem/
 """
 CHANGES = ("epochs", "batch", "learning_rate", "stop_after", "clip_norm")  # of a preset, where a flag is given
+
+MADE_FROM = ("start", "features", "captions", "tokenizer", "crop", "boxes", "detector", "margin")  # of each fold
 
 
 def add_parser(actions: arguments.Commands) -> None:
@@ -41,6 +44,9 @@ def add_parser(actions: arguments.Commands) -> None:
     add_cropping(parser)
     _add_recipe(parser)
     _add_network(parser)
+    count = arguments.parse_count
+    parser.add_argument("--folds", type=count, metavar="K", help="train once a fold, and judge what each left out")
+    parser.add_argument("--repeats", type=count, default=1, metavar="R", help="deal the folds so often (default 1)")
     parser.add_argument("--tensorboard", action="store_true", help="log for TensorBoard too")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="default: auto")
     arguments.add_output(parser, outdir="runs/predictor")
@@ -77,6 +83,9 @@ def run(args: argparse.Namespace) -> None:
     regimen = Regimen(_choose_preset(args), args.schedule, args.precision, args.seed)
     inspection = inspect_dataset(datasets.read(args), args.quiet)
     require_sound(inspection)
+    if args.folds is not None:
+        _cross_validate(args, regimen, inspection)
+        return
     dataset = _split(inspection.dataset, list(inspection.digests), args.seed)
     with join_processes() as processes:
         training = _prepare(args, regimen, dataset, processes)
@@ -143,6 +152,35 @@ def _starts(args: argparse.Namespace) -> dict[str, Path]:
     return {**features, **{name: Path(path) for name, _, path in pairs}}
 
 
+def _cross_validate(args: argparse.Namespace, regimen: Regimen, inspection: Inspection) -> None:
+    """Train once a fold, judge all predictions for images that were left out, write and print."""
+    from dataclasses import asdict
+    from functools import partial
+
+    from latentedit.agreement import cross_validate, tables
+    from latentedit.evaluation.tables import format_estimate, without_nan
+    from latentedit.training.folds import FoldTraining
+    from latentedit.training.processes import join_processes
+
+    path = args.outdir / "left_out.csv"
+    if args.folds < 2 or args.folds > len(set(inspection.digests)):
+        raise InputError(f"--folds {args.folds}: give 2 to {len(set(inspection.digests))}, the number of images")
+    with join_processes() as processes:
+        make = partial(_prepare, args, processes=processes)
+        quiet = args.quiet or args.json
+        given = repr([getattr(args, name) for name in MADE_FROM])
+        dataset, digests = inspection.dataset, inspection.digests
+        fit = FoldTraining(regimen, dataset, digests, make, _describe(args), given, args.outdir, quiet)
+        found = cross_validate(fit, dataset.scores, digests, args.folds, args.repeats, args.seed)
+        if processes.leads:
+            with about(args.outdir):
+                tables.write_left_out(path, dataset, found.predictions)
+            rows = [[name, format_estimate(estimate, tables.DECIMALS)] for name, estimate in found.figures.items()]
+            facts = {"file": str(path), "figures": {name: asdict(figure) for name, figure in found.figures.items()}}
+            lines = printing.table(["", f"{args.folds} folds x {args.repeats}"], rows)
+            printing.announce(args, without_nan(facts), [*lines, "", f"written    {path}"])
+
+
 def _finish(args: argparse.Namespace, training: PredictorTraining, dataset: Dataset) -> None:
     """Write the network and the splits, judge the test split and print."""
     from latentedit.datasets.writing import write_splits
@@ -167,13 +205,11 @@ def _finish(args: argparse.Namespace, training: PredictorTraining, dataset: Data
 def _judge_test(args: argparse.Namespace, training: PredictorTraining, dataset: Dataset) -> Card | None:
     """Judge the test split by what it never took part in, if it is large enough to say anything."""
     from latentedit.agreement import judge
-    from latentedit.agreement.prediction import rescale
-    from latentedit.training.examples import Examples
+    from latentedit.training.fitting import predict_split
 
     count = sum(image.split == "test" for image in dataset.images)
     if count < 10:
         return None
     test = dataset.select("test")
-    examples = Examples(test, training.train.cropping, _describe(args)(test, training.network))
-    predictions = rescale(training.predict(examples).double().numpy(), (0.0, 1.0), dataset.range)
+    predictions = predict_split(training, dataset, "test", _describe(args))
     return judge(args.preset, test.scores, predictions, [image.category for image in test.images])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from latentedit.explanation.journal import Floats
 from latentedit.files import replacing
 
 BLOCK = 2**12  # rows added between two steps of the progress bar
-WIDER = 8  # times as many candidates as wanted, from which exact cosines choose
+WIDER = 32  # times as many candidates as wanted, from which exact cosines choose
 
 
 def find_candidates(path: Path, rows: Floats, query: Floats, num: int, quiet: bool = True) -> NDArray[np.integer]:
-    """Name rows [N, D] that are probably near to a query [D]: -> up to 8 * num numbers of rows.
+    """Name rows [N, D] that are probably near to a query [D]: -> up to 32 * num numbers of rows.
 
     A hierarchical graph of small worlds (Malkov & Yashunin 2018) in the file `path`, which is made where it is missing
     and grows with the rows. Raises InputError without the extra `similar`.
@@ -31,8 +32,7 @@ def find_candidates(path: Path, rows: Floats, query: Floats, num: int, quiet: bo
 def _open(path: Path, rows: Floats, quiet: bool) -> Any:
     """Map the graph of a file into memory, with all rows in it."""
     library = _usearch()
-    graph = library.Index.restore(str(path), view=True) if path.exists() else None
-    if graph is not None and len(graph) == len(rows):
+    if path.exists() and len(graph := _map(path, path.stat().st_mtime_ns)) == len(rows):
         return graph
     graph = library.Index.restore(str(path)) if path.exists() else library.Index(ndim=rows.shape[1], metric="cos")
     for start in tqdm(range(len(graph), len(rows), BLOCK), desc="graph", unit="block", disable=quiet):
@@ -41,6 +41,12 @@ def _open(path: Path, rows: Floats, quiet: bool) -> Any:
     with replacing(path) as temporary:
         graph.save(str(temporary))
     return graph
+
+
+@lru_cache(maxsize=1)
+def _map(path: Path, time: int) -> Any:
+    """Map a graph as it was at a time, so that the next search finds it open."""
+    return _usearch().Index.restore(str(path), view=True)
 
 
 def _usearch() -> Any:

@@ -34,8 +34,9 @@ def _integrate(explained: Explained, image: Tensor, baseline: Tensor) -> Tensor:
     allowed = TOLERANCE * float(_compare(explained, image, baseline)[1])
     starts, length, points = torch.zeros(1, 1, 1, 1).to(image), 1.0, POINTS[0]
     for halvings in range(MOST_HALVINGS + 1):
-        before = baseline + starts * way
-        parts, errors = _integrate_stretches(explained, before, before + length * way, points)
+        befores = (baseline + chunk * way for chunk in torch.split(starts, POINTS[0]))
+        found = [_integrate_stretches(explained, before, before + length * way, points) for before in befores]
+        parts, errors = (torch.cat(column) for column in zip(*found, strict=True))
         is_enough = abs(missed + float(errors.sum())) <= allowed or halvings == MOST_HALVINGS
         rough = (errors.abs() > allowed * length) & (not is_enough)
         map, missed = map + parts[~rough].sum(dim=0), missed + float(errors[~rough].sum())
@@ -49,7 +50,7 @@ def _integrate(explained: Explained, image: Tensor, baseline: Tensor) -> Tensor:
 def _integrate_stretches(explained: Explained, before: Tensor, after: Tensor, points: int) -> tuple[Tensor, Tensor]:
     """Integrate each stretch [K, 3, H, W] of a way: -> maps [K, H, W], what their sums miss of the change [K]."""
     method = _captum().IntegratedGradients(explained)
-    found = method.attribute(after, before, n_steps=points, internal_batch_size=max(POINTS[0], len(after)))
+    found = method.attribute(after, before, n_steps=points, internal_batch_size=POINTS[0])
     parts = found.detach().to(after).sum(dim=1)
     return parts, parts.sum(dim=(1, 2)) - _compare(explained, after, before)[0].to(parts)
 

@@ -41,6 +41,8 @@ class EncoderConfig:
         for name, most in LARGEST.items():  # a file's settings must not exhaust the memory
             if not isinstance(getattr(self, name), int) or not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} is not within 1 and {most}")
+        if self.num_axes > self.num_ws * self.w_dim:
+            raise ValueError("num_axes is more than W+ has dimensions")
         if self.img_resolution < 8 or self.img_resolution.bit_count() != 1:
             raise ValueError("img_resolution is not a power of two from 8 on")
 

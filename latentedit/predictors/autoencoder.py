@@ -88,13 +88,14 @@ def prepare(images: Tensor, side: int = 224) -> Tensor:
 
 
 class LatentRegressor(Predictor):
-    """Predict memorability from an autoencoder's latent: [N, 3, S, S] in [0, 1] -> [N] in (0, 1).
+    """Predict memorability from an autoencoder's latent: [N, D] -> [N] in (0, 1); `preprocess` takes it of images.
 
     The authors describe such a network and never released it: `hidden` units, ReLU, dropout, one unit, sigmoid.
     The encoder stays as it is; `input_size` is in px.
     """
 
     licence = "none stated by imagenet-autoencoder"
+    is_frozen = True
 
     def __init__(
         self, hidden: Sequence[int] = (256,), dropout: float = 0.5, width: int = 64, input_size: int = 224
@@ -120,11 +121,11 @@ class LatentRegressor(Predictor):
         return self
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """Prepare images as for the autoencoder: [N, 3, H, W] in [-1, 1] -> [N, 3, S, S] in [0, 1]."""
-        return prepare(images, self.input_size)
+        """Take the latents of images: [N, 3, H, W] in [-1, 1] -> [N, D]."""
+        return self.autoencoder.encode(prepare(images, self.input_size))
 
     def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.head(self.autoencoder.encode(x)))[:, 0]
+        return cast(Tensor, self.head(x))[:, 0]
 
 
 def _down(in_channels: int, out_channels: int, count: int) -> nn.Sequential:

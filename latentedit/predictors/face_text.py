@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+import torch
 from torch import Tensor, nn
 
 from latentedit.errors import InputError, about, damaged
@@ -78,6 +79,13 @@ class FaceText(Predictor):
             )
             self.bert.load_state_dict(trained.state_dict())
 
+    def blank_words(self, count: int) -> tuple[Tensor, ...]:
+        """Make tokens and a mask that say nothing: -> two [count, L], none where the face is all that is read."""
+        shape = (count, self.num_tokens)
+        return (
+            () if self.mode == "image" else (torch.zeros(shape, dtype=torch.long), torch.ones(shape, dtype=torch.long))
+        )
+
     def preprocess(self, images: Tensor) -> Tensor:
         """Resize and scale to 0 to 255, as published to 0 to 1: [N, 3, H, W] in [-1, 1] -> [N, 3, S, S]."""
         x = resize(images, self.input_size) / 2 + 0.5
@@ -87,7 +95,7 @@ class FaceText(Predictor):
         if self.mode == "image":
             return self._score(self.patches(x))
         if tokens is None or mask is None:
-            raise InputError(f"mode {self.mode}: give the tokens of a description to each image, see `tokenize`")
+            raise InputError("this predictor reads descriptions beside images: `latentedit score` with --captions")
         words = cast(Tensor, self.bert(input_ids=tokens, attention_mask=mask).last_hidden_state)
         seen = words if self.mode == "text" else self.attend(words, self.patches(x))[0]
         return self._score(seen, None if self.as_published else mask)

@@ -21,7 +21,7 @@ COLOURS = {  # mean and standard deviation of red, green and blue in [0, 1]
 
 
 class FrozenFeatures(Predictor):
-    """Predict from frozen features: normalised images [N, 3, S, S] -> [N], linear.
+    """Predict from frozen features: [N, D] -> [N], linear; they are `preprocess`'s, so that a training may keep them.
 
     `config` are the settings of transformers' CLIPVisionConfig or SiglipVisionConfig, told apart by `model_type`;
     `from_hub` brings one with its weights. Features of unit length (`normalise`) predict memorability less well
@@ -30,6 +30,7 @@ class FrozenFeatures(Predictor):
 
     licence = "that of the frozen network"
     link = "linear"
+    is_frozen = True
 
     def __init__(
         self, config: dict[str, Any], hidden: Sequence[int] = (256,), dropout: float = 0.0, normalise: bool = False
@@ -71,6 +72,12 @@ class FrozenFeatures(Predictor):
         return self
 
     def preprocess(self, images: Tensor) -> Tensor:
+        """Describe images: [N, 3, H, W] in [-1, 1] -> [N, D]."""
+        answer = self.features(pixel_values=self.normalise_pixels(images))
+        features = cast(Tensor, answer.image_embeds if self.kind == CLIP else answer.pooler_output)
+        return F.normalize(features, dim=1) if self.normalise else features
+
+    def normalise_pixels(self, images: Tensor) -> Tensor:
         """Resize to S x S px and normalise: [N, 3, H, W] in [-1, 1] -> [N, 3, S, S]."""
         size = (self.input_size, self.input_size)
         x = F.interpolate(images, size, mode="bicubic", antialias=True).clamp(-1, 1) / 2 + 0.5
@@ -78,10 +85,7 @@ class FrozenFeatures(Predictor):
         return (x - mean) / std
 
     def forward(self, x: Tensor) -> Tensor:
-        answer = self.features(pixel_values=x)
-        features = cast(Tensor, answer.image_embeds if self.kind == CLIP else answer.pooler_output)
-        features = F.normalize(features, dim=1) if self.normalise else features
-        return cast(Tensor, self.head(features))[:, 0]
+        return cast(Tensor, self.head(x))[:, 0]
 
     def _size(self) -> int:
         config: Any = self.features.config

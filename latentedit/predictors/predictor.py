@@ -28,6 +28,7 @@ class Predictor(nn.Module):
     floor: ClassVar[float | None] = None  # below it the original's scores hardly go, whatever the image
     licence: ClassVar[str] = "that of the weights' authors"
     link: ClassVar[Literal["linear", "sigmoid"]] = "sigmoid"  # what makes a score of the last layer's answer
+    is_frozen: ClassVar[bool] = False  # `preprocess` gives features that no training changes
 
     @property
     def starts(self) -> dict[str, Callable[[Path], None]]:
@@ -43,6 +44,10 @@ class Predictor(nn.Module):
 
     def _name_starts(self) -> str:
         return ", ".join(self.starts) or "none here, leave it out"
+
+    def blank_words(self, count: int) -> tuple[Tensor, ...]:
+        """Make what stands for no words, as large as `forward` reads beside images: -> [count, ...] each, if any."""
+        return ()
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Bring images to what the network was trained on: [N, 3, H, W] in [-1, 1] -> the argument of `forward`."""
@@ -67,6 +72,10 @@ class PredictorScorer:
     @property
     def floor(self) -> float | None:
         return self.network.floor
+
+    @property
+    def reads_words(self) -> bool:
+        return len(self.network.blank_words(1)) > 0
 
     @property
     def device(self) -> torch.device:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from latentedit.scoresheet.sources import RESOLUTION, Source
 
 LARGEST_BATCH = 64
 SHARE = 0.25  # of the free memory that one batch may take
+Describe = Callable[[AnyScorer, str], tuple[Tensor, ...]]  # the words [1, ...] that a scorer reads beside an image
+Inputs = tuple[Tensor, ...]  # an image [1, 3, H, W] and its words
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,16 @@ class Row:
 
 
 @torch.no_grad()
-def score_rows(source: Source, scorers: Sequence[AnyScorer], start: int = 0) -> Iterator[Row]:
+def score_rows(
+    source: Source, scorers: Sequence[AnyScorer], start: int = 0, describe: Describe = lambda *_: ()
+) -> Iterator[Row]:
     """Score images in their order, from one on; an image that can't be read gives a row that says why."""
     count, batch = len(source.names), choose_batch(len(source.names), scorers)
     for first in range(start, count, batch):
         rows = range(first, min(first + batch, count))
         loaded = {framing: source.load(rows, framing) for framing in {scorer.framing for scorer in scorers}}
-        columns = [_rate(scorer, loaded[scorer.framing]) for scorer in scorers]
+        names = source.names[rows.start : rows.stop]
+        columns = [_rate(scorer, _join(scorer, loaded[scorer.framing], names, describe)) for scorer in scorers]
         for row, *ratings in zip(rows, *columns, strict=True):
             yield _gather(source.names[row], ratings)
 
@@ -75,23 +80,39 @@ def measure_answers(scorer: PredictorScorer) -> int:
 
     handles = [layer.register_forward_hook(note) for layer in scorer.network.modules()]
     try:
-        scorer(torch.zeros(1, 3, RESOLUTION, RESOLUTION))
+        scorer(torch.zeros(1, 3, RESOLUTION, RESOLUTION), *scorer.network.blank_words(1))
     finally:
         for handle in handles:
             handle.remove()
     return sum(sizes)
 
 
-def _rate(scorer: AnyScorer, images: list[Tensor | InputError]) -> list[Rating | InputError]:
+def _join(
+    scorer: AnyScorer, images: list[Tensor | InputError], names: Sequence[str], describe: Describe
+) -> list[Inputs | InputError]:
+    """Put its words beside each image; one without words that the scorer reads is as good as one that can't be read."""
+
+    def join(image: Tensor | InputError, name: str) -> Inputs | InputError:
+        if isinstance(image, InputError):
+            return image
+        try:
+            return (image[None], *describe(scorer, name))
+        except InputError as error:
+            return error
+
+    return [join(*pair) for pair in zip(images, names, strict=True)]
+
+
+def _rate(scorer: AnyScorer, inputs: list[Inputs | InputError]) -> list[Rating | InputError]:
     """Rate the images that could be loaded, keep the others' errors in their places."""
-    sound = [image for image in images if isinstance(image, Tensor)]
+    sound = [given for given in inputs if isinstance(given, tuple)]
     if not sound:
-        return [image for image in images if isinstance(image, InputError)]
-    scores = scorer(torch.stack(sound)).cpu()
+        return [error for error in inputs if isinstance(error, InputError)]
+    scores = scorer(*(torch.cat(part) for part in zip(*sound, strict=True))).cpu()
     intervals = scorer.interval(scores)
     ends = [None] * len(sound) if intervals is None else [(low, high) for low, high in intervals.tolist()]
     ratings = iter([_rating(scorer, *pair) for pair in zip(scores.tolist(), ends, strict=True)])
-    return [next(ratings) if isinstance(image, Tensor) else image for image in images]
+    return [given if isinstance(given, InputError) else next(ratings) for given in inputs]
 
 
 def _rating(scorer: AnyScorer, score: float, interval: tuple[float, float] | None) -> Rating:

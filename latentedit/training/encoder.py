@@ -58,9 +58,15 @@ class EncoderTraining:
     """An encoder, its optimiser and the losses of every step so far."""
 
     def __init__(
-        self, generator: Generator, encoder: EncoderNetwork, images: Tensor, settings: EncoderSettings
+        self,
+        generator: Generator,
+        encoder: EncoderNetwork,
+        images: Tensor,
+        settings: EncoderSettings,
+        start: Path | None = None,
     ) -> None:
-        self.generator, self.encoder, self.images, self.settings = generator, encoder, images, settings
+        self.generator, self.encoder, self.images = generator, encoder, images
+        self.settings, self.start = settings, start
         self.population, self.ws = measure_axes(generator), sample(generator, range(settings.num_faces))
         self.optimiser = torch.optim.Adam(encoder.parameters(), settings.learning_rate, betas=(0.9, 0.99))
         self.history: list[dict[str, float]] = []
@@ -126,7 +132,7 @@ class EncoderTraining:
     def _record(self) -> str:
         """Write what must be the same for a training to go on."""
         seen = len(self.images), int(self.images.sum(dtype=torch.int64))
-        return repr((self.settings, fingerprint(self.generator), seen))
+        return repr((self.settings, str(self.start), fingerprint(self.generator), seen))
 
 
 def train_encoder(
@@ -168,11 +174,11 @@ def _begin(
 ) -> EncoderTraining:
     """Set up a training, going on from the state where there is one."""
     if not path.exists():
-        return EncoderTraining(generator, _make(generator, settings, start, quiet), images, settings)
+        return EncoderTraining(generator, _make(generator, settings, start, quiet), images, settings, start)
     state = load_state(path)
     with damaged(f"{path} is no state of an encoder's training: move it away or name another --outdir"):
         encoder = EncoderNetwork(EncoderConfig(**state["config"])).to(generator.mapping.w_avg.device)
-        training = EncoderTraining(generator, encoder, images, settings)
+        training = EncoderTraining(generator, encoder, images, settings, start)
         with about(path):
             training.load_state_dict(state)
     return training

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,7 +15,8 @@ from latentedit.datasets.crops import Cropping
 from latentedit.photographs import to_images
 
 RESOLUTION = 256  # pixels: what pictures are opened at
-LARGEST_HELD = 2**31  # bytes of pictures that are kept once they were opened
+LARGEST_HELD = 2**31  # bytes of pictures that are kept once they were opened, and of their features
+CHUNK = 32  # images described at once
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Examples:
     words: tuple[Tensor, ...] = ()
     resolution: int = RESOLUTION
     held: dict[int, Tensor] = field(default_factory=dict, repr=False)
+    described: Tensor | None = field(default=None, repr=False)
 
     @cached_property
     def scores(self) -> Tensor:
@@ -37,6 +39,19 @@ class Examples:
     def load(self, rows: Sequence[int]) -> Tensor:
         """Open pictures: -> [len(rows), 3, R, R] in [-1, 1]."""
         return to_images(torch.stack([self._open(row) for row in rows]))
+
+    def recall(self, rows: Sequence[int], describe: Callable[[Tensor], Tensor]) -> Tensor:
+        """Describe pictures, all at the first call in their order, so that every run rounds alike: -> [len(rows), D].
+
+        Features of all that would be too large to keep are made anew.
+        """
+        if self.described is None:
+            count = len(self.dataset.images)
+            if count * describe(self.load([0])).nbytes > LARGEST_HELD:
+                return describe(self.load(rows))
+            parts = (range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
+            self.described = torch.cat([describe(self.load(part)) for part in parts])
+        return self.described[list(rows)]
 
     def _open(self, row: int) -> Tensor:
         if row in self.held:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from latentedit.errors import InputError
 from latentedit.predictors import Predictor, make_predictor, save_predictor
 from latentedit.predictors.captions import Table, read_captions
 from latentedit.predictors.face_text import FaceText, load_tokenizer, tokenize
+from latentedit.statistics import Floats
 from latentedit.training.examples import RESOLUTION, Examples
 from latentedit.training.predictor import PredictorTraining
 from latentedit.training.processes import Processes
@@ -59,7 +61,17 @@ def prepare(
     network.start_from(starts or {})
     cropping = cropping or Cropping(network.framing)
     train, val = (Examples(part, cropping, describe(part, network), resolution) for part in parts)
-    return PredictorTraining(network.to(device or torch.device("cpu")), regimen, train, val, processes)
+    knows = bool(starts)
+    return PredictorTraining(network.to(device or torch.device("cpu")), regimen, train, val, processes, knows)
+
+
+def predict_split(
+    training: PredictorTraining, dataset: Dataset, split: str, describe: Describe = lambda *_: ()
+) -> Floats:
+    """Predict a split, opened as the training's images are: -> [N] on the scale of the data set's scores."""
+    part, (low, high) = dataset.select(split), dataset.range
+    examples = Examples(part, training.train.cropping, describe(part, training.network), training.train.resolution)
+    return low + (high - low) * np.asarray(training.predict(examples).double())
 
 
 def export_predictor(training: PredictorTraining, path: Path) -> None:

@@ -20,12 +20,13 @@ from latentedit.files import replacing
 from latentedit.predictors import Predictor
 from latentedit.statistics import spearman
 from latentedit.training.examples import Examples, vary
-from latentedit.training.last_layer import fit_scale, rescale_answers, start_at_mean
+from latentedit.training.last_layer import fit_scale, rescale_answers, start_at_mean, start_at_ridge
 from latentedit.training.processes import Processes
 from latentedit.training.regimen import Regimen, make_optimizer, make_schedule, measure_loss
 
 OTHER = "was trained with other settings or data: repeat them or name another --outdir"
 CHUNK = 32  # images predicted at once
+MOST_FITTED = 2000  # images that the last layer's start is fitted to
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,27 @@ class PredictorTraining:
     """A network, its optimiser and schedule, the weights of the best epoch, and the epochs so far.
 
     Random numbers are drawn anew in each epoch from the seed, the epoch and the process, so that
-    a training that goes on after any epoch makes the same steps as one that never stopped.
+    a training that goes on after any epoch makes the same steps as one that never stopped. Where
+    the network `knows` something already, its last layer starts as a regression on that.
     """
 
     def __init__(
-        self, network: Predictor, regimen: Regimen, train: Examples, val: Examples, processes: Processes | None = None
+        self,
+        network: Predictor,
+        regimen: Regimen,
+        train: Examples,
+        val: Examples,
+        processes: Processes | None = None,
+        knows: bool = False,
     ) -> None:
         self.network, self.regimen, self.train, self.val = network, regimen, train, val
         self.processes = processes or Processes()
         self.device = next(network.parameters()).device
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # convolutions are quicker so
         start_at_mean(network, float(train.scores.mean()))
+        if knows:
+            rows = range(0, len(train.scores), -(-len(train.scores) // MOST_FITTED))
+            start_at_ridge(network, lambda: self.predict(train, rows), train.scores[list(rows)])
         self.wrapped = self.processes.wrap(network)
         self.optimizer = make_optimizer(regimen.preset, network)
         self.schedule = make_schedule(regimen, self.optimizer)
@@ -103,9 +115,8 @@ class PredictorTraining:
         """Lower the loss of a batch: -> its mean over the batch's rows in this process."""
         preset, mine = self.regimen.preset, self.processes.share(rows)
         self.wrapped.train()
-        images = vary(self.train.load(mine).to(self.device), preset.flip, preset.rotation)
         scores = self.train.scores[mine].to(self.device)
-        loss = measure_loss(preset.loss, scores, self._run(self.wrapped, images, self.train, mine))
+        loss = measure_loss(preset.loss, scores, self._run(self.wrapped, self._vary(mine), self.train, mine))
         self.optimizer.zero_grad()
         (loss.sum() * self.processes.count / len(rows)).backward()  # type: ignore[no-untyped-call]
         if preset.clip_norm is not None:
@@ -122,20 +133,38 @@ class PredictorTraining:
         return Epoch(number, rate, train_loss, loss, _rank_alike(scores, predictions))
 
     @torch.no_grad()
-    def predict(self, examples: Examples) -> Tensor:
-        """Predict with the network as it is now, in full precision as its file will: -> [N]."""
+    def predict(self, examples: Examples, rows: Sequence[int] | None = None) -> Tensor:
+        """Predict all or some with the network as it is now, in full precision as its file will: -> [N]."""
         self.network.eval()
-        rows = range(len(examples.dataset.images))
-        parts = [list(rows[start : start + CHUNK]) for start in rows[::CHUNK]]
-        images = ((part, examples.load(part).to(self.device)) for part in parts)
-        return torch.cat([self._run(self.network, x, examples, part).cpu() for part, x in images])
+        rows = range(len(examples.dataset.images)) if rows is None else rows
+        parts = [list(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK)]
+        seen = ((part, self._see(examples, part)) for part in parts)
+        return torch.cat([self._run(self.network, x, examples, part).cpu() for part, x in seen])
 
-    def _run(self, network: nn.Module, images: Tensor, examples: Examples, rows: list[int]) -> Tensor:
-        """Run the network, or it as it is wrapped, on images and the words that go with them: -> [N] in fp32."""
+    def _vary(self, rows: list[int]) -> Tensor:
+        """Bring training pictures, mirrored and turned, to what the network reads."""
+        preset = self.regimen.preset
+        if not (preset.flip or preset.rotation):
+            return self._see(self.train, rows)
+        images = vary(self.train.load(rows).to(self.device), preset.flip, preset.rotation)
+        return self.network.preprocess(images)
+
+    def _see(self, examples: Examples, rows: list[int]) -> Tensor:
+        """Bring pictures as they are to what the network reads; frozen features describe each only once."""
+        if self.network.is_frozen:
+            return examples.recall(rows, self._describe).to(self.device)
+        return self.network.preprocess(examples.load(rows).to(self.device))
+
+    @torch.no_grad()
+    def _describe(self, images: Tensor) -> Tensor:
+        return self.network.preprocess(images.to(self.device)).cpu()
+
+    def _run(self, network: nn.Module, x: Tensor, examples: Examples, rows: list[int]) -> Tensor:
+        """Run the network, or it as it is wrapped, on what it reads and the words that go with it: -> [N] in fp32."""
         half = self.regimen.precision == "bf16" and self.network.training
         words = [part[rows].to(self.device) for part in examples.words]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            predictions: Tensor = network(self.network.preprocess(images), *words)
+            predictions: Tensor = network(x, *words)
         return predictions.float()
 
     def use_best(self) -> None:
@@ -144,7 +173,8 @@ class PredictorTraining:
         The epoch is chosen by ranks, which say nothing of scale; the last layer takes on what that needs.
         """
         self.network.load_state_dict(self.best)
-        scale = self.processes.tell(lambda: fit_scale(self.network, self.predict(self.val), self.val.scores))
+        mean = float(torch.cat([self.train.scores, self.val.scores]).mean())
+        scale = self.processes.tell(lambda: fit_scale(self.network, self.predict(self.val), self.val.scores, mean))
         rescale_answers(self.network, *scale)
 
     def state_dict(self) -> dict[str, Any]:

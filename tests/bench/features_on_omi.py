@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import re
 from pathlib import Path
 
 import numpy as np
 import torch
+from explanation import DOCS, fill
 from tqdm import tqdm
 
 from latentedit.evaluation.tables import format_estimate, format_markdown
@@ -22,7 +22,6 @@ from latentedit.explanation.neighbours import correlate, find_standing
 from latentedit.photographs import load_square, to_images
 
 RESOLUTION, BATCH = 256, 8
-DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> None:
@@ -70,12 +69,6 @@ def compare_features(paths: list[Path], ratings: dict[str, np.ndarray], picture:
 
 def _load(path: Path) -> torch.Tensor:
     return to_images(load_square(path, RESOLUTION))
-
-
-def fill(text: str, name: str, content: str) -> str:
-    """Put content between the marks of a name."""
-    marks = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-    return re.sub(marks, lambda found: found[1] + content + found[2], text, flags=re.S)
 
 
 if __name__ == "__main__":

@@ -10,68 +10,69 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from small_backbones import CLIP, SIDE, SMALL, prepare_backbones
+from PIL import Image
+from small_backbones import CLIP, SIDE, SMALL, STEPS, prepare_backbones
 
-from latentedit.agreement import judge
-from latentedit.agreement.prediction import rescale
-from latentedit.datasets import Dataset, deal_folds, deal_splits, inspect_dataset, read_dataset, require_sound
+from latentedit.agreement import cross_validate
+from latentedit.agreement.cross_validation import CrossValidation
+from latentedit.datasets import Dataset, Inspection, inspect_dataset, read_dataset, require_sound
 from latentedit.datasets.crops import Cropping
+from latentedit.datasets.rated import File
 from latentedit.evaluation.tables import format_estimate, format_markdown
-from latentedit.files import replacing
 from latentedit.predictors.presets import load_preset
 from latentedit.statistics import Floats
-from latentedit.training.examples import Examples
 from latentedit.training.fitting import prepare, read_words
-from latentedit.training.predictor import train_predictor
+from latentedit.training.folds import FoldTraining
 from latentedit.training.regimen import Regimen
 
-NUM_FOLDS, BATCH, SPLIT_SEED = 5, 32, 0
+NUM_FOLDS, BATCH = 5, 64
+FIGURES = ("Spearman", "R2")
 BEGIN, END = "<!-- predictors -->", "<!-- /predictors -->"
 DESCRIBED = ("age", "gender", "happy", "weight", "long-haired", "hair-color", "skin-color", "outdoors")
-STEPS = ("least", "little", "middling", "much", "most")
+AMOUNTS = ("least", "little", "middling", "much", "most")
 BERT = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A preset at a small size: what differs from it, the parts that start from faces, and how many folds of five."""
+    """A preset at a small size: the parts that start from faces, and what differs from the preset."""
 
     preset: str
-    epochs: int = 8
-    learning_rate: float = 3e-4
-    folds: int = NUM_FOLDS
     parts: tuple[str, ...] = ()
+    epochs: int = 4
+    learning_rate: float = 1e-4  # the presets' own
     settings: dict[str, Any] = field(default_factory=lambda: SMALL)
 
 
 TEXT = {"text": BERT, "num_tokens": 40}
+PATCHES = {"dropout": 0.5}  # of 4 patches, where .9 of 49 are left out
 ROWS = (
-    Row("vgg_hf_drop", parts=("vgg16",)),
-    Row("vgg_hf", parts=("vgg16",)),
-    Row("vggtrain", parts=("vgg16",)),
-    Row("res_hf_drop", parts=("resnet50",)),
-    Row("res_train_hf", parts=("resnet50",)),
-    Row("restrain", parts=("resnet50",)),
-    Row("sen_hf_drop", parts=("senet50",)),
-    Row("sentrain", parts=("senet50",)),
-    Row("visual_memory", parts=("backbone",)),
-    Row("frozen_features", 20, 1e-3, parts=("features",), settings={"config": CLIP}),
-    Row("latent_mlp", 20, 1e-3, parts=("autoencoder",)),
-    Row("face_only", 8, 1e-3, 1, ("senet50",)),
-    Row("text_only", 20, 1e-3, 1, settings=TEXT),
-    Row("face_text", 12, 1e-3, 1, ("senet50",), SMALL | TEXT),
-    Row("resvgg", folds=1, parts=("resnet50", "vgg16")),
-    Row("senres", folds=1, parts=("senet50", "resnet50")),
-    Row("senvgg", folds=1, parts=("senet50", "vgg16")),
-    Row("senresvgg", folds=1, parts=("senet50", "resnet50", "vgg16")),
+    Row("vgg_hf_drop", ("vgg16",)),
+    Row("vgg_hf", ("vgg16",)),
+    Row("vggtrain", ("vgg16",)),
+    Row("res_hf_drop", ("resnet50",)),
+    Row("res_train_hf", ("resnet50",)),
+    Row("restrain", ("resnet50",)),
+    Row("sen_hf_drop", ("senet50",)),
+    Row("sentrain", ("senet50",)),
+    Row("resvgg", ("resnet50", "vgg16")),
+    Row("senres", ("senet50", "resnet50")),
+    Row("senvgg", ("senet50", "vgg16")),
+    Row("senresvgg", ("senet50", "resnet50", "vgg16")),
+    Row("visual_memory", ("backbone",)),
+    Row("frozen_features", ("features",), 100, settings={"config": CLIP}),
+    Row("latent_mlp", ("autoencoder",), 50),
+    Row("face_only", ("senet50",), 12, 3e-4, SMALL | PATCHES),
+    Row("text_only", (), 16, 2e-3, TEXT),
+    Row("face_text", ("senet50",), 16, 1e-3, SMALL | TEXT),
 )
 
 
@@ -80,58 +81,52 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     inspection = inspect_dataset(read_dataset(args.data / "omi", target=args.target))
     require_sound(inspection)
-    files = prepare_backbones(args.data / "faces", args.outdir / "backbones", args.backbone_epochs)
+    inspection = replace(inspection, dataset=shrink(inspection.dataset, args.outdir / "faces"))
+    files = prepare_backbones(args.outdir / "backbones", args.backbones, args.backbone_steps)
     captions = write_captions(args.data / "omi" / "attribute_means.csv", args.outdir)
-    state = args.outdir / "folds.json"
-    found = json.loads(state.read_text()) if state.exists() else {}
-    folds = deal_folds(inspection.digests, NUM_FOLDS, 1, SPLIT_SEED)[0]
+    found = {}
     for row in [row for row in ROWS if not args.presets or row.preset in args.presets]:
-        for fold in range(row.folds):
-            key = f"{args.target}/{row.preset}/{fold}"
-            if key not in found:
-                found[key] = run_fold(row, fold, folds, inspection.dataset, inspection.digests, files, captions)
-                with replacing(state) as temporary:
-                    temporary.write_text(json.dumps(found))
-                cells = describe(row, found, folds, inspection.dataset)
-                print(f"{key}: {found[key]['seconds']:.0f} s, {cells}", flush=True)
+        start = time.process_time()
+        found[row.preset] = cross_validate_preset(row, inspection, files, captions, args.outdir / args.target)
+        print(f"{time.process_time() - start:.0f} s", *describe(row, found[row.preset]), flush=True)
     if not args.presets:
-        write_table(args.docs, [describe(row, found, folds, inspection.dataset) for row in ROWS])
+        write_table(args.docs, [describe(row, found[row.preset]) for row in ROWS])
 
 
-def run_fold(
-    row: Row, fold: int, folds: Any, dataset: Dataset, digests: tuple[str, ...], files: dict[str, Path], captions: Path
-) -> dict[str, Any]:
-    """Train on all folds but one, a ninth of them for validation, and predict that one."""
-    start = time.process_time()
+def cross_validate_preset(
+    row: Row, inspection: Inspection, files: dict[str, Path], captions: Path, outdir: Path
+) -> CrossValidation:
+    """Train a preset once a fold at the row's size, from what the row's parts know."""
     preset = load_preset(row.preset)
     settings = {**preset.settings, **row.settings}
     preset = replace(preset, epochs=row.epochs, batch=BATCH, learning_rate=row.learning_rate, settings=settings)
-    train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-    parts = np.array(["test"] * len(dataset.images), dtype=object)
-    parts[train] = ["val" if part == "val" else "train" for part in deal_splits([digests[i] for i in train], fold)]
 
-    def words(part: Dataset, network: Any) -> tuple[Any, ...]:
+    def describe_faces(part: Dataset, network: Any) -> tuple[Any, ...]:
         return read_words(part, network, captions, str(captions.parent)) if "text" in settings else ()
 
     starts = {name: files[name] for name in row.parts}
-    regimen = Regimen(preset, "cosine", "fp32", fold)
-    training = prepare(regimen, dataset.assign(list(parts)), Cropping("square"), words, starts, resolution=SIDE)
-    train_predictor(training)
-    left_out = replace(dataset, images=tuple(dataset.images[i] for i in test))
-    examples = Examples(left_out, training.train.cropping, words(left_out, training.network), SIDE)
-    said = rescale(training.predict(examples).double().numpy(), (0.0, 1.0), dataset.range)
-    return {"rows": test.tolist(), "predictions": said.tolist(), "seconds": time.process_time() - start}
+    make = partial(prepare, cropping=Cropping("square"), describe=describe_faces, starts=starts, resolution=SIDE)
+    regimen, digests = Regimen(preset, "cosine", "bf16"), inspection.digests
+    folder = outdir / row.preset
+    fit = FoldTraining(regimen, inspection.dataset, digests, make, describe_faces, repr(starts), folder)
+    return cross_validate(fit, inspection.dataset.scores, digests, NUM_FOLDS)
 
 
-def describe(row: Row, found: dict[str, Any], folds: Any, dataset: Dataset) -> list[str]:
-    """Judge what was predicted so far: -> cells of the table."""
-    done = [found[key] for i in range(row.folds) if (key := f"{dataset.target}/{row.preset}/{i}") in found]
-    rows = np.concatenate([fold["rows"] for fold in done]).astype(int)
-    card = judge(row.preset, dataset.scores[rows], np.concatenate([fold["predictions"] for fold in done]))
-    seen = f"{len(rows)} ({len(done)} of {NUM_FOLDS} folds)"
-    figures = [format_estimate(card.figures[name]) for name in ("Spearman", "R2")]
+def describe(row: Row, found: CrossValidation) -> list[str]:
+    """Lay out what became of a preset: -> cells of the table."""
     starts = ", ".join(f"`{part}`" for part in row.parts) or "nothing"
-    return [f"`{row.preset}`", starts, str(row.epochs), seen, *figures]
+    return [f"`{row.preset}`", starts, str(row.epochs), *(format_estimate(found.figures[name]) for name in FIGURES)]
+
+
+def shrink(dataset: Dataset, folder: Path) -> Dataset:
+    """Write faces as small as they are seen, so that no fold opens large ones: -> the data set of these files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{Path(image.name).stem}.png" for image in dataset.images]
+    for image, file in zip(dataset.images, files, strict=True):
+        if not file.exists():
+            Image.fromarray(Cropping("square").load(image, SIDE).permute(1, 2, 0).numpy()).save(file)
+    small = [replace(image, picture=File(file)) for image, file in zip(dataset.images, files, strict=True)]
+    return replace(dataset, images=tuple(small))
 
 
 def write_captions(ratings: Path, outdir: Path) -> Path:
@@ -146,9 +141,9 @@ def write_captions(ratings: Path, outdir: Path) -> Path:
         table = csv.writer(file)
         table.writerow(["image", "caption"])
         for i, row in enumerate(rows):
-            words = [f"{name.replace('-', ' ')} {STEPS[int(fifths[name][i])]}." for name in DESCRIBED]
+            words = [f"{name.replace('-', ' ')} {AMOUNTS[int(fifths[name][i])]}." for name in DESCRIBED]
             table.writerow([row["stimulus"], " ".join(words)])
-    letters = sorted({word for name in DESCRIBED for word in name.split("-")} | set(STEPS))
+    letters = sorted({word for name in DESCRIBED for word in name.split("-")} | set(AMOUNTS))
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *letters]
     (outdir / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
     BERT["vocab_size"] = len(vocabulary)
@@ -157,7 +152,7 @@ def write_captions(ratings: Path, outdir: Path) -> Path:
 
 def write_table(docs: Path, rows: list[list[str]]) -> None:
     """Put the table between the marks of the page."""
-    header = ["preset", "starts from", "epochs", "faces judged", "Spearman", "R2"]
+    header = ["preset", "starts from", "epochs", *FIGURES]
     before, rest = docs.read_text().split(BEGIN)
     after = rest.split(END)[1]
     docs.write_text(f"{before}{BEGIN}\n{format_markdown(header, rows)}{END}{after}")
@@ -168,7 +163,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--target", default="memorable")
     parser.add_argument("--presets", nargs="+", default=[])
-    parser.add_argument("--backbone-epochs", type=int, default=12)
+    parser.add_argument(
+        "--backbones", nargs="+", default=[], help="train only these, for --presets that need no others"
+    )
+    parser.add_argument("--backbone-steps", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--outdir", type=Path, default=Path("runs/predictors"))
     parser.add_argument("--docs", type=Path, default=Path("docs/predictors.md"))

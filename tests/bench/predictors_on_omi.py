@@ -1,6 +1,7 @@
 """What docs/predictors.md reports of ResMem and of one exposure on OMI: `python tests/bench/predictors_on_omi.py`.
 
 Reads ../shared/data. The exposure is a small one: an autoencoder of width 8 at 64 px, trained on other faces first.
+ResMem's scores are kept in --outdir, so that a run goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import latentedit as le
 from latentedit.photographs import list_images, load_square
 from latentedit.predictors.autoencoder import Autoencoder
 from latentedit.predictors.reconstruction import load_error, mean_squared
-from latentedit.scoresheet import Photographs, score_rows
+from latentedit.scoresheet import Photographs, Sheet, score_rows
 from latentedit.training.exposure import Exposure, correlate, examine, expose_once
 
 RESOLUTION, WIDTH, EPOCHS, BATCH, LEARNING_RATE = 64, 8, 4, 16, 2e-3
@@ -27,20 +28,27 @@ ATTRIBUTES = ("memorable", "typical", "happy", "age", "attractive", "gender")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[3] / "shared" / "data")
+    parser.add_argument("--outdir", type=Path, default=Path("runs/predictors"))
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    args.outdir.mkdir(parents=True, exist_ok=True)
     with (args.data / "omi" / "attribute_means.csv").open() as file:
         rows = list(csv.DictReader(file))
     paths = [args.data / "omi" / "images" / f"{row['stimulus'].removesuffix('.jpg')}.jpg" for row in rows]
     scores = {name: [float(row[name]) for row in rows] for name in ATTRIBUTES}
-    print_rows("resmem", correlate(score_with_resmem(paths), scores))
     few = {name: scores[name] for name in ("memorable", "typical")}
     print_rows("one exposure", correlate(expose(args.data, paths), few))
+    print_rows("resmem", correlate(score_with_resmem(paths, args.outdir), scores))
 
 
-def score_with_resmem(paths: list[Path]) -> Exposure:
+def score_with_resmem(paths: list[Path], outdir: Path) -> Exposure:
     """Score faces: the scores stand where `correlate` looks for errors."""
-    rows = score_rows(Photographs(paths), [le.load_scorer("resmem")])
-    scores = torch.tensor([row.ratings[0].score for row in rows])
+    source, sheet = Photographs(paths), Sheet(outdir / "resmem.json", ["resmem"])
+    done = sheet.resume(source.names)
+    for _ in sheet.append(score_rows(source, [le.load_scorer("resmem")], done)):
+        pass
+    scores = torch.tensor([row["resmem"] for row in sheet.rows()])
     print(f"resmem: {scores.min():.3f} to {scores.max():.3f}, mean {scores.mean():.3f}, SD {scores.std():.3f}")
     return Exposure({"resmem": scores}, scores)
 

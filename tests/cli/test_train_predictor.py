@@ -1,9 +1,14 @@
 """`latentedit train predictor`: from a table of pictures to a file that scores, and its figures."""
 
+import csv
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from latentedit.agreement.figures import r2
+from latentedit.training.predictor import train_predictor
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +58,35 @@ def test_it_trains_judges_and_goes_on(run, table, features, tmp_path):
         assert figure["value"] == pytest.approx(second["test"]["figures"][name]["value"], abs=1e-4)
 
 
+def test_it_cross_validates_and_goes_on(run, table, features, tmp_path, monkeypatch):
+    words = ["train", "predictor", "--preset", "frozen_features", "--features", features, "--data", table, "--json"]
+    words += ["--batch", 16, "--device", "cpu", "--lr", 0.01, "--folds", 2, "--repeats", 2, "--outdir", tmp_path]
+    first = run(*words, "--epochs", 4)
+    assert first.code == 0, first.err
+    assert first.facts["figures"]["R2"]["value"] > 0.3, "better than who always says the mean"
+    with (tmp_path / "left_out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    said = np.array([[float(row["repeat 1"]), float(row["repeat 2"])] for row in rows])
+    scores = np.array([float(row["score"]) for row in rows])
+    assert np.mean([r2(scores, column) for column in said.T]) == pytest.approx(first.facts["figures"]["R2"]["value"])
+    assert sorted(path.name for path in tmp_path.glob("fold*")) == ["fold0", "fold1", "fold2", "fold3"]
+    assert not list(tmp_path.glob("fold*/state.pt")), "no fold is left half-trained"
+    (tmp_path / "fold2" / "predictions.json").unlink()
+    trained = []
+    monkeypatch.setattr("latentedit.training.folds.train_predictor", lambda *args: trained.append(args) or train(*args))
+    train = train_predictor
+    assert run(*words, "--epochs", 4).facts == first.facts
+    assert len(trained) == 1, "the folds that were done are read"
+    for change in (["--epochs", 5], ["--epochs", 4, "--crop", "whole"]):
+        other = run(*words, *change)
+        assert other.code == 2
+        assert "was trained with other settings or data" in other.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--preset", "restrain", "--folds", "1"], "--folds 1: give 2 to 100, the number of images"),
         (["--preset", "restrian"], "did you mean restrain"),
         (["--preset", "face_text"], "it reads descriptions, give --captions CSV"),
         (["--preset", "frozen_features"], "it reads features, give --features NAME"),

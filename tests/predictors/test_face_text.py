@@ -75,7 +75,7 @@ def test_each_half_alone(tokens, images):
     assert torch.equal(text(images, ids, mask), text(torch.zeros_like(images), ids, mask))
     assert not hasattr(image, "bert")
     assert not hasattr(text, "face")
-    with pytest.raises(InputError, match="mode both: give the tokens of a description"):
+    with pytest.raises(InputError, match="reads descriptions beside images: `latentedit score` with --captions"):
         make("both")(images)
     with pytest.raises(InputError, match="mode 'images' is not known: choose one of both, image, text"):
         FaceText("images")

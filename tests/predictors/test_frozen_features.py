@@ -39,19 +39,19 @@ def test_the_head_alone_is_trained(config):
 def test_the_head_reads_pooled_features_as_they_are_or_of_unit_length(config):
     torch.manual_seed(0)
     network = FrozenFeatures(config).eval()
-    x = network.preprocess(torch.rand(2, 3, 50, 50) * 2 - 1)
-    answer = network.features(pixel_values=x)
+    images = torch.rand(2, 3, 50, 50) * 2 - 1
+    answer = network.features(pixel_values=network.normalise_pixels(images))
     features = answer.image_embeds if "projection_dim" in config else answer.pooler_output
-    assert torch.allclose(network(x), network.head(features)[:, 0])
+    assert torch.allclose(network(network.preprocess(images)), network.head(features)[:, 0])
     network.normalise = True
-    assert torch.allclose(network(x), network.head(F.normalize(features, dim=1))[:, 0])
+    assert torch.allclose(network(network.preprocess(images)), network.head(F.normalize(features, dim=1))[:, 0])
 
 
 def test_colours_are_those_of_each_network():
     grey = torch.zeros(1, 3, 32, 32)
-    clip = FrozenFeatures(CONFIGS["clip"]).preprocess(grey)[0, :, 0, 0]
+    clip = FrozenFeatures(CONFIGS["clip"]).normalise_pixels(grey)[0, :, 0, 0]
     torch.testing.assert_close(clip, torch.tensor([0.0689, 0.1615, 0.3328]), rtol=0, atol=1e-3)
-    assert FrozenFeatures(CONFIGS["siglip"]).preprocess(grey).abs().max() == 0
+    assert FrozenFeatures(CONFIGS["siglip"]).normalise_pixels(grey).abs().max() == 0
 
 
 @pytest.mark.parametrize("kind", ["CLIPVisionModelWithProjection", "SiglipVisionModel"])

@@ -71,9 +71,10 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bits(tiny_generator, dat
     with pytest.raises(KeyboardInterrupt):
         train_encoder(tiny_generator, [data], tmp_path / "cut", settings, quiet=True)
     assert [path.name for path in (tmp_path / "cut").iterdir()] == ["state.pt"]
-    for other in (replace(settings, learning_rate=0.1), replace(settings, num_steps=8)):
+    others = ((replace(settings, learning_rate=0.1), None), (replace(settings, num_steps=8), None), (settings, data))
+    for other, start in others:
         with pytest.raises(InputError, match=r"cut/state.pt: was trained with other settings or data"):
-            train_encoder(tiny_generator, [data], tmp_path / "cut", other, quiet=True)
+            train_encoder(tiny_generator, [data], tmp_path / "cut", other, quiet=True, start=start)
     train_encoder(tiny_generator, [data], tmp_path / "cut", settings, quiet=True)
     assert next(count) == 6 + 3  # five and the broken one, then those after the save at 4
     files = [(tmp_path / name / "encoder.safetensors").read_bytes() for name in ("whole", "cut")]
@@ -182,6 +183,11 @@ def test_damaged_files_are_refused(tiny_generator, trained, tmp_path, spoil, wor
     assert "e.safetensors" in str(caught.value)
 
 
+def test_axes_are_no_more_than_there_are_dimensions():
+    with pytest.raises(ValueError, match="num_axes is more than W\\+ has dimensions"):
+        EncoderConfig(16, 6, 16, num_axes=97)
+
+
 def test_no_memory_is_taken_for_what_a_file_only_claims(tiny_generator, trained, tmp_path, monkeypatch):
     tensors, header = load_record(trained[0])
     header["config"].update(num_ws=64, w_dim=4096)
@@ -203,7 +209,7 @@ def test_a_generator_of_classes_is_refused(data, tmp_path):
 
 
 def test_the_network_starts_at_what_its_file_says(tmp_path, tiny_generator):
-    encoder = EncoderNetwork(EncoderConfig(16, 6, 16, channel_base=64, channel_max=8))
+    encoder = EncoderNetwork(EncoderConfig(16, 6, 16, channel_base=64, channel_max=8, num_axes=96))
     nn.init.zeros_(encoder.out.weight)
     encoder.mean.fill_(2.0)
     assert torch.equal(encoder(torch.zeros(1, 3, 16, 16)), torch.full((1, 6, 16), 2.0))

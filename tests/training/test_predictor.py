@@ -20,6 +20,7 @@ from latentedit.datasets import read_dataset
 from latentedit.errors import InputError
 from latentedit.predictors import load_predictor
 from latentedit.predictors.presets import PRESETS, load_preset
+from latentedit.statistics import spearman
 from latentedit.training.examples import Examples, vary
 from latentedit.training.fitting import export_predictor, prepare
 from latentedit.training.logs import log_to
@@ -190,6 +191,30 @@ def test_it_starts_from_the_mean(dataset):
             last = [m for m in training.network.modules() if isinstance(m, torch.nn.Linear) and m.out_features == 1][-1]
             last.weight.zero_()
         assert training.predict(training.val).numpy() == pytest.approx(training.train.scores.mean().item(), abs=1e-4)
+
+
+def test_what_a_network_knows_is_where_its_last_layer_starts(dataset, tmp_path):
+    """A network that learned elsewhere predicts well before its first epoch, and no other does."""
+    regimen = Regimen(replace(load_preset("visual_memory"), epochs=0, settings=SMALL))
+    taught = fit(replace(regimen, preset=replace(regimen.preset, epochs=12, batch=8, learning_rate=0.01)), dataset)
+    torch.save(taught.network.backbone.state_dict(), tmp_path / "backbone.pth")
+    started = prepare(regimen, dataset, starts={"backbone": tmp_path / "backbone.pth"})
+    assert spearman(started.val.scores.numpy(), started.predict(started.val).numpy()) > 0.7
+    fresh = prepare(regimen, dataset)
+    assert fresh.predict(fresh.val).std() < 0.2 * started.predict(started.val).std()
+
+
+@pytest.mark.parametrize("largest", [2**31, 0])
+def test_frozen_features_describe_each_picture_once(largest, dataset, monkeypatch):
+    monkeypatch.setattr("latentedit.training.examples.LARGEST_HELD", largest)
+    preset = replace(load_preset("latent_mlp"), epochs=3, batch=8, settings=SMALL, stop_after=None)
+    training, seen = prepare(Regimen(preset), dataset), []
+    describe = training.network.preprocess
+    monkeypatch.setattr(training.network, "preprocess", lambda images: seen.append(len(images)) or describe(images))
+    train_predictor(training)
+    assert sum(seen) == 1 + 24 + 1 + 12 if largest else sum(seen) > 3 * 36
+    answers = training.network(describe(training.val.load(range(12))))
+    torch.testing.assert_close(training.predict(training.val), answers.detach(), rtol=0, atol=1e-4)
 
 
 def test_mirroring_and_turning():
