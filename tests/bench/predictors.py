@@ -72,7 +72,7 @@ ROWS = (
     Row("latent_mlp", ("autoencoder",), 50),
     Row("face_only", ("senet50",), 12, 3e-4, SMALL | PATCHES),
     Row("text_only", (), 16, 2e-3, TEXT),
-    Row("face_text", ("senet50",), 16, 1e-3, SMALL | TEXT),
+    Row("face_text", ("senet50",), 12, 3e-4, SMALL | TEXT | PATCHES),
 )
 
 
