@@ -22,7 +22,7 @@ EXAMPLES = """\
   latentedit score photos/ --predictor omi:happy,patches:happy --json
   latentedit score 'photos/**/*.jpg' --predictor omi,resmem --out scores.csv
   latentedit score --seeds 0-9999 --network ffhq.pkl --predictor resmem --out scores.json
-  latentedit score faces/ --predictor mine.safetensors --captions captions.csv    of a face and its description
+  latentedit score faces/ --predictor mine.safetensors --captions captions.csv    the face beside its description
 
 In brackets, where people's mean rating lies nine times in ten, for faces such as the scorer was trained on.
 For omi and patches a face must be aligned as FFHQ's are (eyes level, centred), as `apply` and `sweep` render them;
