@@ -67,7 +67,9 @@ def add_cropping(parser: argparse.ArgumentParser) -> None:
     """Add what of each picture is seen."""
     parser.add_argument("--crop", choices=CROPS, help="square, whole, box or oval (default: what each predictor wants)")
     parser.add_argument("--boxes", type=Path, metavar="CSV", help="faces' boxes: image, left, top, width, height")
-    parser.add_argument("--detector", type=Path, metavar="ONNX", help="YuNet's file, or mtcnn, where there are no --boxes")
+    parser.add_argument(
+        "--detector", type=Path, metavar="ONNX", help="YuNet's file, or mtcnn, where there are no --boxes"
+    )
     parser.add_argument("--margin", type=arguments.parse_weight, default=0.0, help="of a box, in its sides (default 0)")
 
 
