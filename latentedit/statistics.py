@@ -71,3 +71,10 @@ def summarise_resamples(figures: Floats) -> Estimate:
     drawn = np.sort(figures[1:])  # what is no number comes last
     low, high = (drawn[round(share * (len(drawn) - 1))] for share in (0.025, 0.975))
     return Estimate(float(figures[0]), float(low), float(high))
+
+
+def rescale(values: Floats, scale: tuple[float, float], to: tuple[float, float]) -> Floats:
+    """Take numbers from one stated scale to another: the ends of `scale` become the ends of `to`."""
+    share = (values - scale[0]) / (scale[1] - scale[0])
+    moved: Floats = to[0] + share * (to[1] - to[0])
+    return moved

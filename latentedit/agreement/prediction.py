@@ -16,7 +16,7 @@ from latentedit.datasets.tables import find_column, parse_column, read_csv
 from latentedit.errors import InputError
 from latentedit.photographs import to_images
 from latentedit.predictors import AnyScorer
-from latentedit.statistics import Floats
+from latentedit.statistics import Floats, rescale
 
 CHUNK = 32  # images scored at once
 RESOLUTION = 256  # pixels: as `latentedit score` brings photographs to
@@ -41,13 +41,6 @@ def predict(
         images = to_images(torch.stack([cropping.load(image, RESOLUTION) for image in dataset.images[rows]]))
         scores.append(scorer(images, *(part[rows] for part in words)).cpu().double())
     return rescale(torch.cat(scores).numpy(), scorer.range, dataset.range)
-
-
-def rescale(values: Floats, scale: tuple[float, float], to: tuple[float, float]) -> Floats:
-    """Take numbers from one stated scale to another: the ends of `scale` become the ends of `to`."""
-    share = (values - scale[0]) / (scale[1] - scale[0])
-    moved: Floats = to[0] + share * (to[1] - to[0])
-    return moved
 
 
 def read_predictions(path: Path, column: str, dataset: Dataset) -> Floats:

@@ -106,7 +106,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _warn_of_flattery(names: list[str], dataset: Dataset) -> None:
     """Warn of assessors on the very faces that they learned from."""
-    trained = [name for name in names if name.partition(":")[0] in ("omi", "patches", "deep")]
+    from latentedit.predictors import ASSESSORS
+
+    trained = [name for name in names if name.partition(":")[0] in ASSESSORS]
     if dataset.name == "omi" and trained:
         text = f"{', '.join(trained)} learned from these faces: the figures flatter, see the card's cross-validation"
         warnings.warn(text, Notice, stacklevel=2)

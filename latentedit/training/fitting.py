@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from latentedit.errors import InputError
 from latentedit.predictors import Predictor, make_predictor, save_predictor
 from latentedit.predictors.captions import Table, read_captions
 from latentedit.predictors.face_text import FaceText, load_tokenizer, tokenize
-from latentedit.statistics import Floats
+from latentedit.statistics import Floats, rescale
 from latentedit.training.examples import RESOLUTION, Examples
 from latentedit.training.predictor import PredictorTraining
 from latentedit.training.processes import Processes
@@ -69,9 +68,9 @@ def predict_split(
     training: PredictorTraining, dataset: Dataset, split: str, describe: Describe = lambda *_: ()
 ) -> Floats:
     """Predict a split, opened as the training's images are: -> [N] on the scale of the data set's scores."""
-    part, (low, high) = dataset.select(split), dataset.range
+    part = dataset.select(split)
     examples = Examples(part, training.train.cropping, describe(part, training.network), training.train.resolution)
-    return low + (high - low) * np.asarray(training.predict(examples).double())
+    return rescale(training.predict(examples).double().numpy(), (0.0, 1.0), dataset.range)
 
 
 def export_predictor(training: PredictorTraining, path: Path) -> None:

@@ -6,14 +6,15 @@ moves let go (fp32, with the commands) likewise. Prints medians and the tenth an
 
 from __future__ import annotations
 
-import shutil
 import statistics
 import sys
 import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from browser import find_browser
 from playwright.sync_api import Page, sync_playwright
 
 from latentedit.checkpoints import load_checkpoint
@@ -28,8 +29,7 @@ def main() -> None:
     server = PageServer(Workshop(load_checkpoint("faces")))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as driver:
-        path = shutil.which("chromium") or shutil.which("google-chrome")
-        page = driver.chromium.launch(executable_path=path, args=["--no-sandbox"]).new_page()
+        page = driver.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"]).new_page()
         page.goto(server.url)
         wait_for(page, "repaint", 1)
         for kind, event, setting in (

@@ -3,11 +3,11 @@
 import csv
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
 import torch
+from browser import find_browser
 from PIL import Image
 
 from latentedit.errors import InputError
@@ -185,7 +185,7 @@ def test_a_page_needs_nothing_and_shows_words_as_they_are(tmp_path):
 
 
 def test_a_page_opens_in_a_browser(tmp_path):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    browser = find_browser()
     if browser is None:
         pytest.skip("no Chromium on this machine: the page was not opened in a browser")
     picture = to_pil(torch.ones(3, 300, 300) * torch.tensor([1.0, -1, -1])[:, None, None])

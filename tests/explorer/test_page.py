@@ -2,12 +2,12 @@
 
 import io
 import json
-import shutil
 import socket
 import time
 from contextlib import suppress
 
 import pytest
+from browser import BROWSERS, find_browser
 from explorer_client import serving
 from PIL import Image
 
@@ -17,14 +17,13 @@ from latentedit.inversion import ProjectionSettings
 from latentedit.pictures import to_pil
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE = 60  # seconds
 
 
 @pytest.fixture(scope="module")
 def browser():
     """Chromium, where this machine has one."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = find_browser()
     if path is None:
         pytest.skip(f"no browser is installed: none of {', '.join(BROWSERS)}")
     with playwright.sync_playwright() as driver:
