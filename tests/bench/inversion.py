@@ -219,7 +219,8 @@ each photograph's figures: [inversion.csv](inversion.csv).
 L2 is the mean square of differences in [-1, 1]; MS-SSIM takes {count_scales(side)} scales at {side} px; `omi` and
 `patches` are the mean distance of 34 ratings from those of the photograph's crop, in points of 100, by assessors that
 no method sees; distance is that of the latents from W's mean in standard deviations, about 1 for the generator's own
-faces. Every photograph was tuned alone. Photographs of these people may have been among the generator's training images.
+faces. Every photograph was tuned alone. Photographs of these people may have been among the generator's training
+images.
 
 The same photographs before and after, so that the interval of the change is narrower:
 
