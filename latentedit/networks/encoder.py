@@ -83,17 +83,20 @@ class EncoderNetwork(nn.Module):
         return ws
 
     @torch.no_grad()
-    def take_over(self, weights: Mapping[str, Tensor], axes: Tensor, mean: Tensor) -> None:
+    def take_over(self, weights: Mapping[str, Tensor], axes: Tensor, mean: Tensor, whitening: Tensor) -> None:
         """Begin where another ended, whose ws are mean + y @ axes [K, rows, w_dim], as near as the own axes come.
 
-        Its last row stands for all that follow. Raises ValueError unless shapes fit.
+        Near is meant in whitened coordinates, (w - mean) @ whitening [w_dim, w_dim]. Its last row stands for all
+        that follow. Raises ValueError unless shapes fit.
         """
         own, num_rows = self.state_dict(), self.config.num_ws
-        followed = axes[:, torch.arange(num_rows).clamp(max=axes.shape[1] - 1)].flatten(1).t()
-        to_y = torch.linalg.pinv(self.axes.flatten(1).t())  # [num_axes, num_ws * w_dim]
+        rows = torch.arange(num_rows).clamp(max=axes.shape[1] - 1)
+        followed = (axes[:, rows] @ whitening).flatten(1).t()  # [num_ws * w_dim, K]
+        to_y = torch.linalg.pinv((self.axes @ whitening).flatten(1).t())  # [num_axes, num_ws * w_dim]
+        apart = ((mean - self.mean) @ whitening).repeat(num_rows)
         taken = dict(weights)
         taken["out.weight"] = to_y @ (followed @ weights["out.weight"])
-        taken["out.bias"] = to_y @ (followed @ weights["out.bias"] + (mean - self.mean).repeat(num_rows))
+        taken["out.bias"] = to_y @ (followed @ weights["out.bias"] + apart)
         if any(name not in own or own[name].shape != tensor.shape for name, tensor in taken.items()):
             raise ValueError("tensors of other shapes")
         self.load_state_dict({**own, **taken})

@@ -211,16 +211,17 @@ def make_encoder(generator: Generator, settings: EncoderSettings, start: Path | 
         if base == fingerprint(generator):
             return begin.to(population.mean.device).train().requires_grad_(True)
         shape = _refit(begin.config, config, start)
-    encoder, num_probes = EncoderNetwork(shape), settings.probes * config.num_ws * config.w_dim
+    encoder, whitening = EncoderNetwork(shape), population.whitening.cpu()
+    num_probes = settings.probes * config.num_ws * config.w_dim
     torch.nn.init.zeros_(encoder.out.weight)
     encoder.mean.copy_(population.mean)
     encoder.axes.copy_(measure_curvature(generator, population, shape.num_axes, num_probes, quiet))
     if begin:
-        encoder.take_over(dict(begin.named_parameters()), begin.axes, begin.mean)
+        encoder.take_over(dict(begin.named_parameters()), begin.axes, begin.mean, whitening)
     elif start:
         with about(start), damaged("holds no anchor of this generator: give the state of `train generator --anchor`"):
             code = rename_code(load_state(start)["encoder"], config.img_resolution)
-            encoder.take_over(code, torch.eye(config.w_dim)[:, None], generator.mapping.w_avg.cpu())
+            encoder.take_over(code, torch.eye(config.w_dim)[:, None], generator.mapping.w_avg.cpu(), whitening)
     return encoder.to(population.mean.device)
 
 

@@ -97,7 +97,7 @@ def test_what_is_shown_can_be_saved(client, workshop, kind, start):
     assert content.startswith(start)
     assert "attachment" in headers["Content-Disposition"]
     if kind == "image":
-        assert Image.open(io.BytesIO(content)).size == (config.img_resolution, config.img_resolution)
+        assert Image.open(io.BytesIO(content)).size == 2 * (config.img_resolution,)
     if kind == "edit":
         assert json.loads(content)["alphas"] == {"smile": 2.0}
     if kind == "latent":
