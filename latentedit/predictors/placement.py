@@ -32,14 +32,21 @@ class Placement(nn.Module):
         self.register_buffer("weight", weight)
 
     def forward(self, images: Tensor) -> Tensor:
-        side = min(max(images.shape[-1], SMALLEST), LARGEST)
-        return move(resize(images, side), -self.locate(images))
+        return move(_rescale(images), -self.locate(images))
 
     def locate(self, images: Tensor) -> Tensor:
         """Tell how far to the right and down faces lie, in pixels of 256: [N, 3, H, W] -> float64 [N, 2]."""
         described = torch.cat(self.features(images), dim=1).double()
         offsets: Tensor = (described - self.center) @ self.weight.double()
         return offsets.clamp(-FARTHEST, FARTHEST)
+
+
+def _rescale(images: Tensor) -> Tensor:
+    """Enlarge small faces and reduce large ones: [N, 3, H, W] -> [N, 3, S, S]."""
+    side = images.shape[-1]
+    if side < SMALLEST:  # a softer filter would blur them, which moves scores
+        return F.interpolate(images, size=(SMALLEST, SMALLEST), mode="bicubic")
+    return resize(images, min(side, LARGEST))
 
 
 def move(images: Tensor, offsets: Tensor) -> Tensor:
