@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom, and is stored with what it shows, in the order of its cells."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -20,6 +21,21 @@ def kernel():
     manager.shutdown_kernel(now=True)
 
 
+def shorten(source):
+    """Take a quarter of the seeds wherever a cell takes a hundred or more: what is stored was made of all."""
+
+    def quarter(match):
+        first, end = int(match[1] or 0), int(match[2])
+        return f"range({first}, {first + (end - first) // 4})" if end - first >= 100 else match[0]
+
+    return re.sub(r"range\((?:([\d_]+), )?([\d_]+)\)", quarter, source)
+
+
+def test_a_quarter_of_many_seeds_is_taken():
+    assert shorten("range(600), range(3_100_000, 3_100_128)") == "range(0, 150), range(3100000, 3100032)"
+    assert shorten("range(99), range(900, 999), range(n)") == "range(99), range(900, 999), range(n)"
+
+
 def list_pictures(notebook):
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return [output["data"] for output in outputs if "image/png" in output.get("data", {})]
@@ -29,6 +45,8 @@ def list_pictures(notebook):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(path, kernel, home, tmp_path):
     notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.source = shorten(cell.source)
     place = f"import os; os.environ['LATENTEDIT_HOME'] = {str(home)!r}; os.chdir({str(tmp_path)!r})"
     kernel[1].execute_interactive(f"{place}\n%reset -f", timeout=60)
     client = NotebookClient(notebook, timeout=300, km=kernel[0])
