@@ -16,7 +16,6 @@ from torch import Tensor
 
 from latentedit.checkpoints import fingerprint
 from latentedit.direction import Direction
-from latentedit.discovery.finding import POPULATION_SEEDS
 from latentedit.networks import Generator, GeneratorConfig
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
@@ -47,12 +46,6 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("LATENTEDIT_HOME", str(folder))
     return folder
-
-
-@pytest.fixture(autouse=True)
-def small_population(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure sigma and covariance on the first 1,024 of their 4,096 faces."""
-    monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", POPULATION_SEEDS[:1024])
 
 
 @pytest.fixture

@@ -194,9 +194,7 @@ def test_a_step_in_w_is_a_step_in_s_by_the_affines_linear_part(tiny_generator, t
         assert torch.allclose(by_w, edit(to_styles(tiny_generator, ws), lifted, alpha), atol=1e-5)
 
 
-def test_sigma_of_a_channel_is_its_deviation_over_the_population(tiny_generator, monkeypatch):
-    monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", POPULATION_SEEDS)
-    assert len(POPULATION_SEEDS) == 4096
+def test_sigma_of_a_channel_is_its_deviation_over_the_population(tiny_generator):
     layer = tiny_generator.config.style_layers[4]
     direction = calibrate(load_direction("4_5", tiny_generator), tiny_generator)
     styles = to_styles(tiny_generator, sample(tiny_generator, POPULATION_SEEDS))
