@@ -15,8 +15,9 @@ from latentedit.checkpoints import load_header, load_record, save_record
 from latentedit.errors import InputError, about, damaged
 from latentedit.predictors.attributes import AttributeScorer
 from latentedit.predictors.deep import DeepFeatures
-from latentedit.predictors.features import GradientFeatures
+from latentedit.predictors.features import FeatureConfig, GradientFeatures
 from latentedit.predictors.patches import PatchFeatures
+from latentedit.predictors.placement import Placement
 
 KIND = "assessor"
 SMALLEST_SIDE = 32  # pixels: a smaller face shows too little to rate
@@ -27,7 +28,8 @@ FaceFeatures = GradientFeatures | PatchFeatures | DeepFeatures
 class OmiAssessor(nn.Module):
     """Rate faces in FFHQ's frame: [..., 3, H, W] in [-1, 1] -> [..., len(attributes)], meant for 0..100.
 
-    Two ridge regressions. The first is linear in the features of the face. The second corrects it
+    A face is brought to where the training faces lie, where a placement is given. Then two ridge regressions
+    rate it. The first is linear in the features of the face. The second corrects it
     through a Gaussian kernel on the first one's ratings, so that traits may act together. Training
     on mirrored pairs leaves mirror-symmetric weights, so that one look is enough. The regressions
     run in float64: rounding does not depend on the batch that a face comes in.
@@ -47,11 +49,17 @@ class OmiAssessor(nn.Module):
     half_width: Tensor  # of the interval around a prediction
 
     def __init__(
-        self, features: FaceFeatures, attributes: Sequence[str], num_supports: int, gamma: float, name: str = "omi"
+        self,
+        features: FaceFeatures,
+        attributes: Sequence[str],
+        num_supports: int,
+        gamma: float,
+        name: str = "omi",
+        placement: Placement | None = None,
     ) -> None:
         super().__init__()
         self.name, self.attributes, self.gamma = name, tuple(attributes), gamma
-        self.features = features
+        self.features, self.placement = features, placement
         self.header: dict[str, Any] = {}
         width = len(self.attributes)
         self.register_buffer("weight", torch.zeros(width, features.config.num_features))
@@ -69,7 +77,8 @@ class OmiAssessor(nn.Module):
         if images.ndim < 3 or images.shape[-3] != 3 or min(images.shape[-2:]) < SMALLEST_SIDE:
             raise InputError(f"images of shape {list(images.shape)}: give [..., 3, H, W] from {SMALLEST_SIDE} px on")
         flat = images.reshape(-1, *images.shape[-3:]).to(self.bias.device, torch.float32)
-        features = torch.cat(self.features(flat), dim=1).double()
+        placed = self.placement(flat) if self.placement else flat
+        features = torch.cat(self.features(placed), dim=1).double()
         linear = features @ self.weight.double().t() + self.bias
         kernel = gaussian_kernel((linear - self.center) / self.scale, self.supports.double(), self.gamma)
         ratings = linear + kernel @ self.support_weight.double() + self.support_bias
@@ -87,7 +96,8 @@ class OmiAssessor(nn.Module):
     def save(self, path: str | Path, header: Mapping[str, Any]) -> None:
         """Write one safetensors file with a JSON header, whole or not at all; most weights are float16."""
         described = {"features": self.features.kind, "config": self.features.config.to_dict()}
-        stated = {"attributes": self.attributes, "gamma": self.gamma, **described}
+        placement = self.placement and self.placement.config.to_dict()
+        stated = {"attributes": self.attributes, "gamma": self.gamma, "placement": placement, **described}
         tensors = {**self.state_dict(), "weight": self.weight.half()}
         save_record(path, tensors, {"kind": KIND, "name": self.name, **stated, **header})
 
@@ -127,7 +137,15 @@ def _build(header: dict[str, Any], state: dict[str, Tensor]) -> OmiAssessor:
     num_features = features.config.num_features
     if state["weight"].shape != (len(attributes), num_features) or supports.shape[1:] != (len(attributes),):
         raise ValueError("weights of other shapes")  # before memory is taken for them
-    assessor = OmiAssessor(features, attributes, len(supports), gamma, header["name"])
+    placement = _build_placement(header.get("placement"), state)
+    assessor = OmiAssessor(features, attributes, len(supports), gamma, header["name"], placement)
     assessor.load_state_dict(state)
     assessor.header = header
     return assessor.eval()
+
+
+def _build_placement(config: dict[str, Any] | None, state: dict[str, Tensor]) -> Placement | None:
+    """Make the placement that a header describes; the first files have none."""
+    if config is None:
+        return None
+    return Placement(FeatureConfig.from_dict(config), state["placement.center"], state["placement.weight"])

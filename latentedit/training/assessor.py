@@ -18,11 +18,13 @@ from latentedit.predictors.deep import DeepConfig, DeepFeatures
 from latentedit.predictors.features import FeatureConfig, GradientFeatures
 from latentedit.predictors.omi import FaceFeatures, OmiAssessor
 from latentedit.predictors.patches import PatchConfig
+from latentedit.predictors.placement import Placement
 from latentedit.statistics import bootstrap_spearman, spearman
 from latentedit.training.calibration import conformal_half_width, measure_calibration
 from latentedit.training.description import CHUNK, KEPT_OUT, Description, describe_faces
 from latentedit.training.dictionary import learn_patches
 from latentedit.training.model_card import OMI, DataSource, write_card
+from latentedit.training.placing import learn_placement
 from latentedit.training.ratings import NUM_FOLDS, NUM_REPEATS, RatedFaces, deal_folds, load_faces
 from latentedit.training.two_stages import GAMMA, TwoStages, cross_validate, fit_stages
 from latentedit.training.views import VIEWS, View, unchanged
@@ -47,11 +49,12 @@ def train_assessor(
     _check(name, out)
     faces = load_faces(Path(data), quiet)
     features = FEATURES[name](faces.images, seed)
-    description = describe_faces(faces.images, features, quiet)
+    placement = learn_placement(faces.images[[i for i in range(len(faces.images)) if i % KEPT_OUT]], seed=seed)
+    description = describe_faces(faces.images, features, placement, quiet)
     gram = description.gram
     predictions = cross_validate(gram, faces.ratings, deal_folds(faces.stimuli, name, seed), quiet)
     stages = fit_stages(gram, faces.ratings)
-    assessor = build_assessor(name, stages, description, features, faces.attributes)
+    assessor = build_assessor(name, stages, description, features, placement, faces.attributes)
     calibrate(assessor, predictions, faces.ratings)
     header = {
         "source": source.citation,
@@ -85,11 +88,16 @@ def _check(name: str, out: Path) -> None:
 
 
 def build_assessor(
-    name: str, stages: TwoStages, description: Description, features: FaceFeatures, attributes: tuple[str, ...]
+    name: str,
+    stages: TwoStages,
+    description: Description,
+    features: FaceFeatures,
+    placement: Placement,
+    attributes: tuple[str, ...],
 ) -> OmiAssessor:
     """Turn weights on faces into weights on features."""
     weight = stages.first.dual.t() @ description.damped.double() * description.scales
-    assessor = OmiAssessor(features, attributes, len(stages.supports), GAMMA, name)
+    assessor = OmiAssessor(features, attributes, len(stages.supports), GAMMA, name, placement)
     fitted = {
         "weight": weight.half(),  # what the file holds is what is measured
         "bias": stages.first.bias,

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from latentedit.photographs import to_images
 from latentedit.predictors.omi import FaceFeatures
+from latentedit.predictors.placement import Placement
 from latentedit.training.views import DRAWN, EVERY, VIEWS, View, unchanged
 
 CHUNK = 32  # faces at a time
@@ -33,18 +34,18 @@ class Description:
 
 
 @torch.no_grad()
-def describe_faces(images: Tensor, features: FaceFeatures, quiet: bool = False) -> Description:
+def describe_faces(images: Tensor, features: FaceFeatures, placement: Placement, quiet: bool = False) -> Description:
     """Describe faces and learn, without any rating, what to be deaf to: uint8 [N, 3, H, W] -> Description."""
-    blocks = _describe_mirrored(images, features, unchanged, quiet)
+    blocks = _describe_mirrored(images, features, placement, unchanged, quiet)
     gains = [block.var(dim=0, correction=0).sum().mul(len(blocks)).rsqrt() for block in blocks]
     scales = torch.cat([gain.expand(block.shape[1]) for gain, block in zip(gains, blocks, strict=True)])
     rows = torch.cat(blocks, dim=1).mul_(scales)
     teachers = [i for i in range(len(images)) if i % KEPT_OUT][:: features.sparing]
     views = {EVERY: teachers, **{name: teachers[i :: len(DRAWN)] for i, name in enumerate(DRAWN)}}
-    changes = [
-        torch.cat(_describe_mirrored(images[chosen], features, VIEWS[name], quiet), dim=1) * scales - rows[chosen]
-        for name, chosen in views.items()
-    ]
+    changes = []
+    for name, chosen in views.items():
+        seen = _describe_mirrored(images[chosen], features, placement, VIEWS[name], quiet)
+        changes.append(torch.cat(seen, dim=1) * scales - rows[chosen])
     return Description(rows, damp(rows, torch.cat(changes), STRENGTH), scales)
 
 
@@ -61,11 +62,13 @@ def damp(features: Tensor, changes: Tensor, strength: float) -> Tensor:
     return damped
 
 
-def _describe_mirrored(images: Tensor, features: FaceFeatures, view: View, quiet: bool) -> list[Tensor]:
+def _describe_mirrored(
+    images: Tensor, features: FaceFeatures, placement: Placement, view: View, quiet: bool
+) -> list[Tensor]:
     """Average the features of each face and its mirror image, where they differ: uint8 -> blocks [N, F]."""
     chunks = []
     for i in tqdm(range(0, len(images), CHUNK), desc="describing faces", disable=quiet):
-        seen = view(to_images(images[i : i + CHUNK]))
+        seen = placement(view(to_images(images[i : i + CHUNK])))
         looks = [features(seen)] if features.symmetric else [features(seen), features(seen.flip(-1))]
         chunks.append([torch.stack(block).mean(dim=0) for block in zip(*looks, strict=True)])
     return [torch.cat(block) for block in zip(*chunks, strict=True)]

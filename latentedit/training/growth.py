@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,38 +13,46 @@ from torch import Tensor, nn
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig
 from latentedit.networks.discriminator import Conv2dLayer, Discriminator, DiscriminatorBlock
+from latentedit.networks.encoder import CodeNetwork
 from latentedit.networks.stylegan2 import SynthesisBlock
 from latentedit.training.gan import Training
 
 CARRIERS = 6  # channels that carry r, g, b, -r, -g, -b through a leaky ReLU without loss
-ANCHOR = ("encoder", "encoder_optimiser")
 SLOPE = 0.2  # of the leaky ReLU below zero
+SEEING = {"discriminator", "encoder"}
+LEARNING: dict[str, Callable[[GeneratorConfig], nn.Module]] = {
+    "generator": Generator,
+    "discriminator": Discriminator,
+    "encoder": CodeNetwork,
+}
 
 
 def grow(training: Training, small: GeneratorConfig, state: dict[str, Any]) -> None:
     """Take over the state of a training at half the resolution: weights, moments, averages, random state.
 
     The first images are the small generator's, upsampled by the network's own filter; the first logits are
-    the small discriminator's of the images halved by its filter.
+    the small discriminator's, and an anchor's first codes the small encoder's, of the images halved by its filter.
     """
     _require_half(small, training.config)
-    networks = {name: getattr(training, name) for name in ("generator", "average", "discriminator")}
+    networks: dict[str, nn.Module] = {
+        name: getattr(training, name) for name in ("generator", "average", "discriminator")
+    }
+    if training.anchor and "encoder" in state:
+        networks["encoder"] = training.anchor.encoder
     for name, network in networks.items():
         _copy(network, state[name])
     newest = f"b{training.config.img_resolution}"
-    for generator in (training.generator, training.average):
-        _mute(cast(SynthesisBlock, generator.synthesis.get_submodule(newest)))
-    fromrgb = [state["discriminator"][f"b{small.img_resolution}.fromrgb.{name}"] for name in ("weight", "bias")]
-    _pass_on(cast(DiscriminatorBlock, training.discriminator.get_submodule(newest)), *fromrgb)
+    for name in ("generator", "average"):
+        _mute(cast(SynthesisBlock, networks[name].get_submodule(f"synthesis.{newest}")))
+    for name in networks.keys() & SEEING:
+        fromrgb = [state[name][f"b{small.img_resolution}.fromrgb.{part}"] for part in ("weight", "bias")]
+        _pass_on(cast(DiscriminatorBlock, networks[name].get_submodule(newest)), *fromrgb)
     moments = {
-        name: _rename_moments(shape(small), networks[name], state[f"{name}_optimiser"])
-        for name, shape in (("generator", Generator), ("discriminator", Discriminator))
+        f"{name}_optimiser": _rename_moments(shape(small), networks[name], state[f"{name}_optimiser"])
+        for name, shape in LEARNING.items()
+        if name in networks
     }
-    training.load_state_dict(
-        {name: part for name, part in state.items() if name not in ANCHOR}  # takes over the grown critic's blocks
-        | {name: network.state_dict() for name, network in networks.items()}
-        | {f"{name}_optimiser": moment for name, moment in moments.items()}
-    )
+    training.load_state_dict(state | {name: network.state_dict() for name, network in networks.items()} | moments)
 
 
 def _require_half(small: GeneratorConfig, config: GeneratorConfig) -> None:

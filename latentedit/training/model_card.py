@@ -27,18 +27,22 @@ These weights are made from that data and carry its licence: **{licence}**.
 
 {features}
 
-A ridge regression on these, made mirror-symmetric by averaging each face with its mirror image, gives a first rating of
-every attribute. The features are damped beforehand along the changes that JPEG, small size and shifts by 4 px of 256
-make in them (tangent propagation: Simard et al. 1992). A second ridge regression, with a Gaussian kernel on the first
-ratings, corrects them. Penalties are chosen attribute by attribute by leave-one-out error.
+Before it is looked at, a face is brought to where the training faces lie in their frames: how far off it is, right and
+down, is read by a ridge regression from its coarse gradients and colours, learned from copies moved by up to 8 px of
+256.
+
+A ridge regression on the features, made mirror-symmetric by averaging each face with its mirror image, gives a first
+rating of every attribute. The features are damped beforehand along the changes that JPEG and small size make in them
+(tangent propagation: Simard et al. 1992). A second ridge regression, with a Gaussian kernel on the first ratings,
+corrects them. Penalties are chosen attribute by attribute by leave-one-out error.
 
 ## How well it ranks faces it has not seen
 
 Spearman's correlation of predicted and rated: {folds}-fold cross-validation, the mean of {repeats} repeats with other
-folds (seed {seed}). Everything fitted to ratings, penalties included, saw the training folds only; scales, damping and
-learned patches saw all the faces, but no rating. The kinds of features and the design were picked on the same faces,
-which may make the figures slightly too good. Intervals: 95 %, bootstrap over faces, the mean
-of the repeats'. What else was tried:
+folds (seed {seed}). Everything fitted to ratings, penalties included, saw the training folds only; scales, damping,
+learned patches and the reading of where a face lies saw all the faces, but no rating. The kinds of features and the
+design were picked on the same faces, which may make the figures slightly too good. Intervals: 95 %, bootstrap over
+faces, the mean of the repeats'. What else was tried:
 [docs/assessors.md](../../docs/assessors.md).
 
 | attribute | Spearman | 95 % interval | n |
@@ -61,7 +65,7 @@ faces between. All on the first repeat's left-out faces.
 ## Robustness
 
 Mean |change of the score| / standard deviation of the score over faces, for changes that leave the face as it is, on
-every {kept_out} face, none of which taught the damping. Faces are 256 px wide, JPEG's quality is 75.
+every {kept_out} face, none of which taught the damping or where faces lie. Faces are 256 px wide, JPEG's quality is 75.
 
 | change | {shown} | mean of all attributes | worst attribute |
 |---|---|---|---|

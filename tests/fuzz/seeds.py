@@ -26,6 +26,7 @@ from latentedit.library import save_direction
 from latentedit.networks import Generator, GeneratorConfig, StyleGAN3Config
 from latentedit.predictors import OmiAssessor
 from latentedit.predictors.features import FeatureConfig, GradientFeatures
+from latentedit.predictors.placement import Placement
 from latentedit.training.gan import Settings, Training
 from latentedit.training.generator import save_state
 
@@ -78,7 +79,9 @@ def write_records(folder: Path) -> None:
     save_direction(direction, folder / "direction.safetensors")
     config = FeatureConfig(img_resolution=8, octaves=1, cells=(4,), num_orientations=2, colour_resolution=2)
     features = GradientFeatures(config)
-    OmiAssessor(features, ["memorable", "happy"], num_supports=2, gamma=0.5).save(folder / "assessor.safetensors", {})
+    placement = Placement(config, torch.zeros(config.num_features), torch.zeros(config.num_features, 2))
+    assessor = OmiAssessor(features, ["memorable", "happy"], num_supports=2, gamma=0.5, placement=placement)
+    assessor.save(folder / "assessor.safetensors", {})
     save_state(Training(STATE_CONFIG, STATE_SETTINGS, torch.device("cpu")), folder / "state.pt")
     index = {"generator": fingerprint(make_generator(CONFIG)), "directions": {"up": "rated memorable"}}
     item = {

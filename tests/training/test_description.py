@@ -9,11 +9,14 @@ import torch
 from torch import nn
 
 from latentedit.predictors.features import FeatureConfig, GradientFeatures
+from latentedit.predictors.placement import Placement
 from latentedit.training.description import damp, describe_faces
 from latentedit.training.dictionary import cluster_directions, fit_whitening
 from latentedit.training.ratings import deal_folds
 from latentedit.training.views import VIEWS, shift
 
+COARSE = FeatureConfig(img_resolution=32, octaves=1, cells=(8,), colour_resolution=4)
+STILL = Placement(COARSE, torch.zeros(COARSE.num_features), torch.zeros(COARSE.num_features, 2))
 RANDOM = torch.Generator().manual_seed(0)
 
 
@@ -32,7 +35,7 @@ def test_strong_damping_leaves_nothing_along_a_change_and_everything_across() ->
 def test_blocks_weigh_alike_and_variances_add_up_to_one() -> None:
     images = torch.randint(0, 256, (12, 3, 64, 64), generator=RANDOM, dtype=torch.uint8)
     features = GradientFeatures(FeatureConfig(img_resolution=32, octaves=1, cells=(8,)))
-    description = describe_faces(images, features, quiet=True)
+    description = describe_faces(images, features, STILL, quiet=True)
     assert description.features.var(dim=0, correction=0).sum() == pytest.approx(1, rel=1e-4)
     colours = description.features[:, -3 * 32**2 :]
     assert colours.var(dim=0, correction=0).sum() == pytest.approx(1 / 2, rel=1e-4)
@@ -57,7 +60,7 @@ def test_features_that_are_symmetric_and_slow_are_asked_once_and_for_fewer_faces
     images = torch.zeros(30, 3, 64, 64, dtype=torch.uint8)
     quick, slow = CountedFeatures(False, 1), CountedFeatures(True, 3)
     for features in (quick, slow):
-        describe_faces(images, features, quiet=True)
+        describe_faces(images, features, STILL, quiet=True)
     assert quick.count == 2 * (30 + 27 + 27)
     assert slow.count == 30 + 9 + 9
 

@@ -8,6 +8,7 @@ from PIL import Image
 from latentedit.errors import InputError
 from latentedit.networks import Generator, GeneratorConfig
 from latentedit.networks.discriminator import Discriminator
+from latentedit.networks.encoder import CodeNetwork
 from latentedit.training.gan import Settings, Training
 from latentedit.training.generator import train_generator
 from latentedit.training.growth import grow
@@ -16,6 +17,7 @@ from stylegan_ops import downsample2d, setup_filter, upsample2d
 SMALL = GeneratorConfig(8, (8, 7), z_dim=8, w_dim=8, num_mapping_layers=2, use_noise=False)
 LARGE = replace(SMALL, img_resolution=16, channels=(8, 7, 9))
 SETTINGS = Settings(batch=4, r1_interval=2, precision="fp32")
+ANCHORED = replace(SETTINGS, anchor=1.0)
 CPU = torch.device("cpu")
 PHOTOS = torch.randint(0, 256, [6, 3, 16, 16], dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
@@ -102,13 +104,38 @@ def test_a_grown_training_goes_on_from_its_own_state(state, tmp_path):
     assert json.loads(content["record"])["config"]["img_resolution"] == 16
 
 
-def test_an_anchored_training_grows_into_one_with_the_grown_critics_blocks():
+@pytest.fixture(scope="module")
+def anchored_state():
     with torch.random.fork_rng():
-        torch.manual_seed(0)
-        small = Training(SMALL, replace(SETTINGS, anchor=1.0), torch.device("cpu"))
-        large = Training(LARGE, replace(SETTINGS, anchor=1.0), torch.device("cpu"))
-        grow(large, SMALL, small.state_dict())
-    encoder, critic = large.anchor.encoder.state_dict(), large.discriminator.state_dict()
+        training = Training(SMALL, ANCHORED, CPU)
+        for _ in range(2):
+            training.step(PHOTOS[..., ::2, ::2])
+        return training.state_dict()
+
+
+def grow_anchored(state):
+    with torch.random.fork_rng():
+        training = Training(LARGE, ANCHORED, CPU)
+        grow(training, SMALL, state)
+        return training
+
+
+def test_an_anchors_first_codes_are_the_small_ones_of_halved_images(anchored_state):
+    grown = grow_anchored(anchored_state)
+    images = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    small = revive(CodeNetwork(SMALL), anchored_state["encoder"])
+    expected = small(downsample2d(images, setup_filter()))
+    assert torch.allclose(grown.anchor.encoder(images), expected, atol=1e-5)
+    assert expected.std() > 1e-4
+    moments = anchored_state["encoder_optimiser"]["state"]
+    assert len(grown.anchor.optimiser.state_dict()["state"]) == len(moments) - 2  # all but fromrgb's
+    for _ in range(2):
+        grown.step(PHOTOS)
+
+
+def test_an_anchor_without_a_past_begins_with_the_grown_critics_blocks(state):
+    grown = grow_anchored(state)
+    encoder, critic = grown.anchor.encoder.state_dict(), grown.discriminator.state_dict()
     assert all(torch.equal(encoder[name], critic[name]) for name in critic if not name.startswith("b4."))
 
 

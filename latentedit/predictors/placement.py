@@ -1,0 +1,57 @@
+"""Where a face lies in its frame, and bringing it back, so that scores do not hang on how it was cropped."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latentedit.predictors.features import FeatureConfig, GradientFeatures, resize
+
+COARSE = FeatureConfig(img_resolution=64, octaves=1, cells=(8,), colour_resolution=16)
+FRAME = 256  # pixels: offsets are counted in pixels of a frame of this side
+SMALLEST, LARGEST = 128, 256  # pixels: between those of a smaller face it would blur, of a larger one nobody looks at
+FARTHEST = 16.0  # pixels of FRAME: what lies farther off is no face that this was made for
+
+
+class Placement(nn.Module):
+    """Bring faces back to where the training faces lie: [N, 3, H, W] in [-1, 1] -> [N, 3, S, S], S from 128 to 256.
+
+    How far off a face lies is linear in its coarse gradients and colours.
+    """
+
+    center: Tensor
+    weight: Tensor
+
+    def __init__(self, config: FeatureConfig, center: Tensor, weight: Tensor) -> None:
+        super().__init__()
+        if center.shape != (config.num_features,) or weight.shape != (config.num_features, 2):
+            raise ValueError("a placement of other shapes")
+        self.config, self.features = config, GradientFeatures(config)
+        self.register_buffer("center", center)
+        self.register_buffer("weight", weight)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return move(_rescale(images), -self.locate(images))
+
+    def locate(self, images: Tensor) -> Tensor:
+        """Tell how far to the right and down faces lie, in pixels of 256: [N, 3, H, W] -> float64 [N, 2]."""
+        described = torch.cat(self.features(images), dim=1).double()
+        offsets: Tensor = (described - self.center) @ self.weight.double()
+        return offsets.clamp(-FARTHEST, FARTHEST)
+
+
+def _rescale(images: Tensor) -> Tensor:
+    """Enlarge small faces and reduce large ones: [N, 3, H, W] -> [N, 3, S, S]."""
+    side = images.shape[-1]
+    if side < SMALLEST:  # a softer filter would blur them, which moves scores
+        return F.interpolate(images, size=(SMALLEST, SMALLEST), mode="bicubic")
+    return resize(images, min(side, LARGEST))
+
+
+def move(images: Tensor, offsets: Tensor) -> Tensor:
+    """Move each face by pixels of 256 to the right and down, between pixels too: [N, 3, R, R], [N, 2] -> same."""
+    maps = torch.eye(2, 3, device=images.device).repeat(len(images), 1, 1)
+    maps[:, :, 2] = -2 / FRAME * offsets.to(images.dtype)
+    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, "bicubic", padding_mode="border", align_corners=False)
