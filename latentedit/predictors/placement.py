@@ -9,13 +9,12 @@ from torch import Tensor, nn
 from latentedit.predictors.features import FeatureConfig, GradientFeatures, resize
 
 COARSE = FeatureConfig(img_resolution=64, octaves=1, cells=(8,), colour_resolution=16)
-FRAME = 256  # pixels: offsets are counted in pixels of a frame of this side
-SMALLEST, LARGEST = 128, 256  # pixels: between those of a smaller face it would blur, of a larger one nobody looks at
+FRAME = 256  # pixels: every face is brought to this size first, and offsets are counted in these pixels
 FARTHEST = 16.0  # pixels of FRAME: what lies farther off is no face that this was made for
 
 
 class Placement(nn.Module):
-    """Bring faces back to where the training faces lie: [N, 3, H, W] in [-1, 1] -> [N, 3, S, S], S from 128 to 256.
+    """Bring faces back to where the training faces lie: [N, 3, H, W] in [-1, 1] -> [N, 3, 256, 256].
 
     How far off a face lies is linear in its coarse gradients and colours.
     """
@@ -42,11 +41,10 @@ class Placement(nn.Module):
 
 
 def _rescale(images: Tensor) -> Tensor:
-    """Enlarge small faces and reduce large ones: [N, 3, H, W] -> [N, 3, S, S]."""
-    side = images.shape[-1]
-    if side < SMALLEST:  # a softer filter would blur them, which moves scores
-        return F.interpolate(images, size=(SMALLEST, SMALLEST), mode="bicubic")
-    return resize(images, min(side, LARGEST))
+    """Bring faces to one size: [N, 3, H, W] -> [N, 3, 256, 256]."""
+    if min(images.shape[-2:]) < FRAME:  # a triangle filter would blur small ones, which moves scores
+        return F.interpolate(images, size=(FRAME, FRAME), mode="bicubic")
+    return resize(images, FRAME)
 
 
 def move(images: Tensor, offsets: Tensor) -> Tensor:
