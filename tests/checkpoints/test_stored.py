@@ -230,16 +230,26 @@ def test_killed_while_it_writes(suffix: str, tiny_generator: Generator, tmp_path
 
 KILL = """
 import os, signal, sys, time
+from pathlib import Path
 import torch
 from latentedit.checkpoints import convert, load_generator_file
 
 torch.set_num_threads(1)
 source, path, target, *whole = sys.argv[1:]
 checkpoint = load_generator_file(source)
+
+
+def look():
+    return os.listdir(Path(path).parent), os.stat(path).st_mtime_ns
+
+
 for delay in (0.0, 0.003, 0.01, 0.05):
+    before, end = look(), time.monotonic() + 30
     if not (child := os.fork()):
         while True:
             convert(checkpoint, path, target)
+    while look() == before and time.monotonic() < end:
+        time.sleep(0.0001)
     time.sleep(delay)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
