@@ -33,7 +33,7 @@ OVERLAYS: tuple[Overlay, ...] = get_args(Overlay)
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-SCENES = ("64", "256", "256-batch", "256-sweep", "1024", "1024-batch", "1024-sweep")  # of a benchmark
+SCENES = ("faces", "256", "256-batch", "256-sweep", "1024", "1024-batch", "1024-sweep")  # of a benchmark
 
 Easing = Literal["linear", "ease-in", "ease-out", "ease-in-out"]
 EASINGS: tuple[Easing, ...] = get_args(Easing)

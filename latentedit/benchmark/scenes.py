@@ -35,7 +35,7 @@ class Scene:
     """Latents of one generator: `num_faces` faces, or one face at `num_alphas` strengths on layers 8 and up."""
 
     name: str
-    resolution: int
+    resolution: int | None = None  # of random weights; without one the bundled generator's faces
     num_faces: int = 1
     num_alphas: int = 1
 
@@ -55,7 +55,7 @@ class Scene:
 
 
 SCENES = (
-    Scene("64", 64),
+    Scene("faces"),
     Scene("256", 256),
     Scene("256-batch", 256, num_faces=8),
     Scene("256-sweep", 256, num_alphas=9),
@@ -65,9 +65,9 @@ SCENES = (
 )
 
 
-def make_generator(resolution: int) -> Generator:
+def make_generator(resolution: int | None = None) -> Generator:
     """Load the bundled generator, or make one of random weights in the FFHQ configuration."""
-    if resolution not in FFHQ:
+    if resolution is None:
         return load_generator()
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(resolution, block_channels(resolution, FFHQ[resolution], 512)))

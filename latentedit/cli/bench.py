@@ -18,13 +18,13 @@ EXAMPLES = """\
   latentedit bench --only 256,256-sweep,startup
   latentedit bench --out bench.json                     all of it
 
-Scenes: the bundled generator (64), and random weights in the FFHQ configurations (256, 1024); one face, a batch of
+Scenes: the bundled generator (faces), and random weights in the FFHQ configurations (256, 1024); one face, a batch of
 eight, and a sweep of nine alphas on layers 8 and up. Work is counted as that of the convolutions, and `share` is its
 rate over that of torch's own fp32 3 x 3 convolution, measured in the same rounds. Times are medians (quartiles).
 All are timed twice, under the C library's stock allocator and under one tuned to keep its memory.
 """
 PARTS = (*SCENES, "memory", "startup")
-QUICK = ("64", "256", "startup")
+QUICK = ("faces", "256", "startup")
 HEADER = ("scene, path", "ms", "(quartiles)", "images/s", "GFLOP/s", "share", "x reference")
 REGIMES = {
     "stock": "stock allocator",

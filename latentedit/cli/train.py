@@ -212,7 +212,7 @@ def _add_encoder(actions: arguments.Commands) -> None:
         "--start-from",
         type=Path,
         metavar="FILE",
-        help="an encoder to go on from, or the state.pt of `train generator --anchor`",
+        help="an encoder to go on from, another generator's too, or the state.pt of `train generator --anchor`",
     )
     parser.add_argument("--precision", choices=["bf16", "fp32"], default="bf16", help="default bf16")
     parser.add_argument("--seed", type=arguments.parse_seed, default=0, help="default 0")

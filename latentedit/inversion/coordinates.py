@@ -30,9 +30,14 @@ class PrincipalAxes:
 
     def to_coordinates(self, ws: Tensor) -> Tensor:
         """Compute coordinates, of mean 0 and variance 1 in the population: w [..., w_dim] -> [..., w_dim]."""
-        lengths = self.axes.square().sum(dim=0)
-        x: Tensor = (ws - self.mean) @ self.axes / lengths
+        x: Tensor = (ws - self.mean) @ self.whitening
         return x
+
+    @property
+    def whitening(self) -> Tensor:
+        """What a difference of w is multiplied by to become one of coordinates: [w_dim, w_dim]."""
+        whitening: Tensor = self.axes / self.axes.square().sum(dim=0)
+        return whitening
 
     def distance(self, ws: Tensor) -> Tensor:
         """Compute the root mean square of all coordinates: ws [N, num_ws, w_dim] -> [N], 1 where samples lie."""

@@ -58,17 +58,23 @@ def load_encoder(address: str | Path, generator: Generator) -> Encoder:
 
 def read_encoder(path: str | Path, generator: Generator) -> EncoderNetwork:
     """Read the network that `load_encoder` wraps."""
+    encoder, base = read_any_encoder(path)
+    own = fingerprint(generator)
+    if base != own:
+        raise InputError(
+            f"{path}: encodes for generator {base[:12]}, this one is {own[:12]}: give its own with --encoder FILE"
+        )
+    return encoder.to(generator.mapping.w_avg.device)
+
+
+def read_any_encoder(path: str | Path) -> tuple[EncoderNetwork, str]:
+    """Read what `train encoder` wrote, whichever generator it is for: -> the network, the generator's fingerprint."""
     tensors, header = load_record(path)
     with about(path):
         if header.get("kind") != KIND:
             raise InputError(NO_ENCODER)
-        own = fingerprint(generator)
-        if header.get("base") != own:
-            base = str(header.get("base"))[:12]
-            raise InputError(f"encodes for generator {base}, this one is {own[:12]}: give its own with --encoder FILE")
         with damaged("damaged: its tensors are not those of its encoder, fetch it again"):
-            encoder = _build(tensors, header)
-    return encoder.to(generator.mapping.w_avg.device)
+            return _build(tensors, header), str(header["base"])
 
 
 def _build(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> EncoderNetwork:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
@@ -81,25 +82,27 @@ class EncoderNetwork(nn.Module):
         ws: Tensor = torch.tensordot(y, self.axes, dims=1) + self.mean
         return ws
 
-    def take_over(self, weights: Mapping[str, Tensor], w_avg: Tensor) -> None:
-        """Begin where a `CodeNetwork` ended, whose code every row repeats; raises ValueError unless its shapes fit."""
-        own, num_blocks = self.state_dict(), len(self.blocks)
-        names = {f"b{self.config.img_resolution >> i}.": f"blocks.{i}." for i in range(num_blocks)}
-        taken = {_rename(name, names): tensor for name, tensor in weights.items()}
-        to_y = torch.linalg.pinv(self.axes.flatten(1).t())  # [num_axes, num_ws * w_dim]
-        taken["out.weight"] = to_y @ taken["out.weight"].repeat(self.config.num_ws, 1)
-        taken["out.bias"] = to_y @ (taken["out.bias"] + w_avg - self.mean).repeat(self.config.num_ws)
+    @torch.no_grad()
+    def take_over(self, weights: Mapping[str, Tensor], axes: Tensor, mean: Tensor, whitening: Tensor) -> None:
+        """Begin where another ended, whose ws are mean + y @ axes [K, rows, w_dim], as near as the own axes come.
+
+        Near is meant in whitened coordinates, (w - mean) @ whitening [w_dim, w_dim]. Its last row stands for all
+        that follow. Raises ValueError unless shapes fit.
+        """
+        own, num_rows = self.state_dict(), self.config.num_ws
+        rows = torch.arange(num_rows).clamp(max=axes.shape[1] - 1)
+        followed = (axes[:, rows] @ whitening).flatten(1).t()  # [num_ws * w_dim, K]
+        to_y = torch.linalg.pinv((self.axes @ whitening).flatten(1).t())  # [num_axes, num_ws * w_dim]
+        apart = ((mean - self.mean) @ whitening).repeat(num_rows)
+        taken = dict(weights)
+        taken["out.weight"] = to_y @ (followed @ weights["out.weight"])
+        taken["out.bias"] = to_y @ (followed @ weights["out.bias"] + apart)
         if any(name not in own or own[name].shape != tensor.shape for name, tensor in taken.items()):
             raise ValueError("tensors of other shapes")
         self.load_state_dict({**own, **taken})
 
     def forward(self, images: Tensor) -> Tensor:
         return self.to_ws(self.see(images))
-
-
-def _rename(name: str, prefixes: Mapping[str, str]) -> str:
-    head, dot, tail = name.partition(".")
-    return prefixes.get(head + dot, head + dot) + tail
 
 
 class CodeNetwork(DiscriminatorBlocks):
@@ -114,3 +117,11 @@ class CodeNetwork(DiscriminatorBlocks):
 
     def forward(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         return cast(Tensor, self.out(self.fc(self.conv(self.describe(images, dtype)).flatten(1))))
+
+
+def rename_code(weights: Mapping[str, Tensor], img_resolution: int) -> dict[str, Tensor]:
+    """Name a `CodeNetwork`'s tensors, which sees images of that size, as an `EncoderNetwork` does."""
+    return {
+        re.sub(r"^b(\d+)\.", lambda m: f"blocks.{(img_resolution // int(m[1])).bit_length() - 1}.", name): tensor
+        for name, tensor in weights.items()
+    }

@@ -28,7 +28,7 @@ def ms_ssim(before: Tensor, after: Tensor) -> Tensor:
     similarity for image quality assessment", equation 7.
     """
     x, y = (before + 1) / 2, (after + 1) / 2
-    num_scales = max(1, min(len(WEIGHTS), int(min(x.shape[-2:]) / WINDOW).bit_length()))
+    num_scales = count_scales(min(x.shape[-2:]))
     weights = x.new_tensor(WEIGHTS[:num_scales])
     scales = []
     for i in range(num_scales):
@@ -38,6 +38,11 @@ def ms_ssim(before: Tensor, after: Tensor) -> Tensor:
         x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
     means = torch.stack(scales, dim=1).clamp_min(0)
     return means.pow(weights / weights.sum()).prod(dim=1)
+
+
+def count_scales(side: int) -> int:
+    """Count the scales at which the window fits into an image of a side in pixels: -> 1 to 5."""
+    return max(1, min(len(WEIGHTS), (side // WINDOW).bit_length()))
 
 
 def _compare_windows(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

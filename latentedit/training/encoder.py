@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from latentedit.errors import InputError, about, damaged
 from latentedit.files import staged
 from latentedit.inversion.coordinates import measure_axes
 from latentedit.inversion.curvature import measure_curvature, mix_rows
-from latentedit.inversion.encoding import read_encoder, save_encoder
+from latentedit.inversion.encoding import read_any_encoder, save_encoder
 from latentedit.inversion.resemblance import compare, describe, shrink
 from latentedit.latents import sample
 from latentedit.networks import Generator
-from latentedit.networks.encoder import LARGEST, EncoderConfig, EncoderNetwork
+from latentedit.networks.config import AnyConfig
+from latentedit.networks.encoder import LARGEST, EncoderConfig, EncoderNetwork, rename_code
 from latentedit.pictures import image_grid
 from latentedit.training.ada import rotation, scaling, translation, warp
 from latentedit.training.gan import DTYPES
@@ -146,9 +147,9 @@ def train_encoder(
     """Train to the last step and write encoder.safetensors and samples.png; return the last losses.
 
     Rendered faces mix two faces' styles half of the time, photographs are varied a little. `start` is
-    an encoder to go on from, or the state of a generator's training with an anchor. Now and then all is saved in
-    state.pt, so that the same call goes on after a stop, and ends in the same weights. Raises InputError for a
-    conditional generator, whose classes photographs don't name.
+    an encoder to go on from, of this generator or of one that it grew from, or the state of a generator's training
+    with an anchor. Now and then all is saved in state.pt, so that the same call goes on after a stop, and ends in
+    the same weights. Raises InputError for a conditional generator, whose classes photographs don't name.
     """
     config = generator.config
     if config.c_dim or config.img_channels != 3:
@@ -174,7 +175,7 @@ def _begin(
 ) -> EncoderTraining:
     """Set up a training, going on from the state where there is one."""
     if not path.exists():
-        return EncoderTraining(generator, _make(generator, settings, start, quiet), images, settings, start)
+        return EncoderTraining(generator, make_encoder(generator, settings, start, quiet), images, settings, start)
     state = load_state(path)
     with damaged(f"{path} is no state of an encoder's training: move it away or name another --outdir"):
         encoder = EncoderNetwork(EncoderConfig(**state["config"])).to(generator.mapping.w_avg.device)
@@ -201,29 +202,49 @@ def _decay(t: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * max(0.0, 2 * t - 1))
 
 
-def _make(generator: Generator, settings: EncoderSettings, start: Path | None, quiet: bool) -> EncoderNetwork:
-    """Make an encoder: what `start` holds, or one whose output is at first the population's mean."""
-    if start and start.suffix == ".safetensors":
-        return read_encoder(start, generator).train().requires_grad_(True)
+def make_encoder(generator: Generator, settings: EncoderSettings, start: Path | None, quiet: bool) -> EncoderNetwork:
+    """Make an encoder: what `start` holds for this generator, or one that begins as near as can be to another's."""
     config, population = generator.config, measure_axes(generator)
-    side = min(config.img_resolution, LARGEST["img_resolution"])
-    dimensions = config.num_ws * config.w_dim
-    shape = EncoderConfig(
-        side,
+    shape, begin = _size(config, settings), None
+    if start and start.suffix == ".safetensors":
+        begin, base = read_any_encoder(start)
+        if base == fingerprint(generator):
+            return begin.to(population.mean.device).train().requires_grad_(True)
+        shape = _refit(begin.config, config, start)
+    encoder, whitening = EncoderNetwork(shape), population.whitening.cpu()
+    num_probes = settings.probes * config.num_ws * config.w_dim
+    torch.nn.init.zeros_(encoder.out.weight)
+    encoder.mean.copy_(population.mean)
+    encoder.axes.copy_(measure_curvature(generator, population, shape.num_axes, num_probes, quiet))
+    if begin:
+        encoder.take_over(dict(begin.named_parameters()), begin.axes, begin.mean, whitening)
+    elif start:
+        with about(start), damaged("holds no anchor of this generator: give the state of `train generator --anchor`"):
+            code = rename_code(load_state(start)["encoder"], config.img_resolution)
+            encoder.take_over(code, torch.eye(config.w_dim)[:, None], generator.mapping.w_avg.cpu(), whitening)
+    return encoder.to(population.mean.device)
+
+
+def _refit(shape: EncoderConfig, config: AnyConfig, start: Path) -> EncoderConfig:
+    """Give another generator's encoder the rows of this one."""
+    if shape.w_dim != config.w_dim or shape.img_resolution > config.img_resolution:
+        raise InputError(
+            f"{start}: sees {shape.img_resolution} px and names {shape.w_dim} numbers a layer, this generator draws "
+            f"{config.img_resolution} px of {config.w_dim}: train without --start-from"
+        )
+    return replace(shape, num_ws=config.num_ws, num_axes=min(shape.num_axes, config.num_ws * config.w_dim))
+
+
+def _size(config: AnyConfig, settings: EncoderSettings) -> EncoderConfig:
+    """Choose the shape of a new encoder."""
+    return EncoderConfig(
+        min(config.img_resolution, LARGEST["img_resolution"]),
         config.num_ws,
         config.w_dim,
         channel_max=settings.channel_max,
         num_features=config.w_dim,
-        num_axes=min(settings.num_axes, dimensions),
+        num_axes=min(settings.num_axes, config.num_ws * config.w_dim),
     )
-    encoder = EncoderNetwork(shape)
-    torch.nn.init.zeros_(encoder.out.weight)
-    encoder.mean.copy_(population.mean)
-    encoder.axes.copy_(measure_curvature(generator, population, shape.num_axes, settings.probes * dimensions, quiet))
-    if start:
-        with about(start), damaged("holds no anchor of this generator: give the state of `train generator --anchor`"):
-            encoder.take_over(load_state(start)["encoder"], generator.mapping.w_avg.cpu())
-    return encoder.to(population.mean.device)
 
 
 def vary(images: Tensor) -> Tensor:

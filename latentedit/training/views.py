@@ -65,5 +65,5 @@ VIEWS: dict[str, View] = {  # of faces 256 px wide
     "64 px": shrink(64),
     "64 px, JPEG": lambda images: compress(shrink(64)(images)),
 }
-EVERY = "64 px"  # learned from every face: the bundled generator's size
+EVERY = "64 px"  # learned from every face: small generators' size
 DRAWN = ("JPEG, quality 75", "128 px, JPEG")  # by turns

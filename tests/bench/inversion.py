@@ -25,6 +25,7 @@ from latentedit.inversion.projection import ProjectionSettings, choose_start, pr
 from latentedit.inversion.resemblance import describe_loss
 from latentedit.inversion.tuning import TuningSettings, load_tuned, save_difference, tune
 from latentedit.photographs import list_images
+from latentedit.predictors.structure import count_scales
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
@@ -198,7 +199,8 @@ def describe(
 ) -> str:
     """Write the page."""
     command = " ".join(["python tests/bench/inversion.py", *sys.argv[1:]])
-    fingerprint = le.load_checkpoint(args.network).fingerprint[:12]
+    checkpoint = le.load_checkpoint(args.network)
+    fingerprint, side = checkpoint.fingerprint[:12], checkpoint.config.img_resolution
     table = ["| method | " + " | ".join(MEASURES) + " |", "|---" * 6 + "|"]
     table += [f"| {TITLES[name]} | " + " | ".join(map(interval, values)) + " |" for name, values in figures.items()]
     pairs = ["| change | " + " | ".join(MEASURES[:4]) + " |", "|---" * 5 + "|"]
@@ -214,10 +216,11 @@ each photograph's figures: [inversion.csv](inversion.csv).
 
 {chr(10).join(table)}
 
-L2 is the mean square of differences in [-1, 1]; MS-SSIM takes three scales at 64 px; `omi` and `patches` are the mean
-distance of 34 ratings from those of the photograph's crop, in points of 100, by assessors that no method sees; distance
-is that of the latents from W's mean in standard deviations, about 1 for the generator's own faces. Every photograph was
-tuned alone. Photographs of these people may have been among the generator's training images.
+L2 is the mean square of differences in [-1, 1]; MS-SSIM takes {count_scales(side)} scales at {side} px; `omi` and
+`patches` are the mean distance of 34 ratings from those of the photograph's crop, in points of 100, by assessors that
+no method sees; distance is that of the latents from W's mean in standard deviations, about 1 for the generator's own
+faces. Every photograph was tuned alone. Photographs of these people may have been among the generator's training
+images.
 
 The same photographs before and after, so that the interval of the change is narrower:
 

@@ -87,14 +87,14 @@ def test_a_folder_that_is_no_checkout_is_refused(tmp_path, tiny_generator):
 
 def test_a_regime_that_is_not_available_gives_no_rows(monkeypatch):
     monkeypatch.setattr(measuring, "tune_allocator", lambda: False)
-    assert measure_regime(Settings(("64",)), "tuned") is None
+    assert measure_regime(Settings(("faces",)), "tuned") is None
     assert measure_regime(Settings(()), "stock") == []
 
 
 def test_the_peak_of_memory_grows_with_the_images(monkeypatch):
-    monkeypatch.setattr(measuring, "MEMORY", ("64",))
+    monkeypatch.setattr(measuring, "MEMORY", ("faces",))
     monkeypatch.setattr(measuring, "RENDERERS", {name: RENDERERS[name] for name in ("reference", "render")})
-    peaks = measure_memory(Settings(()))["64"]
+    peaks = measure_memory(Settings(()))["faces"]
     assert list(peaks) == ["reference", "render"]
     assert all(0 < peak < 2**30 for peak in peaks.values())
 

@@ -36,9 +36,9 @@ def test_every_path_renders_the_same_images(tiny_generator):
 
 
 def test_a_sweep_moves_one_face_on_layers_8_and_up():
-    generator = make_generator(64)
-    ws = Scene("sweep", 64, num_alphas=3).make_ws(generator)
-    assert ws.shape == (1, 3, 10, 256)
+    generator = make_generator()
+    ws = Scene("sweep", num_alphas=3).make_ws(generator)
+    assert ws.shape == (1, 3, generator.config.num_ws, generator.config.w_dim)
     assert torch.equal(ws[:, 0, :8], ws[:, 2, :8])
     assert (ws[:, 0, 8:] != ws[:, 2, 8:]).all()
-    assert torch.equal(ws[:, 1], Scene("face", 64).make_ws(generator))
+    assert torch.equal(ws[:, 1], Scene("face").make_ws(generator))

@@ -55,21 +55,21 @@ def test_the_table_says_machine_rates_spread_memory_and_start_up(run, measured, 
 
 
 def test_what_is_measured_can_be_chosen(run, measured):
-    run("bench", "--only", "1024,64,startup", "--rounds", 7)
+    run("bench", "--only", "1024,faces,startup", "--rounds", 7)
     run("bench", "--quick")
     run("bench", "--only", "memory", "--quick")
     chosen = [(s.scenes, s.memory, s.startup, s.rounds) for s in measured]
-    assert chosen == [(("64", "1024"), False, True, 7), (("64", "256"), False, True, 5), ((), True, False, 5)]
+    assert chosen == [(("faces", "1024"), False, True, 7), (("faces", "256"), False, True, 5), ((), True, False, 5)]
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--only", "256,512"], "'512' is not one of 64, 256,"),
+        (["--only", "256,512"], "'512' is not one of faces, 256,"),
         (["--rounds", "1"], "--rounds 1"),
         (["--rounds", "0"], "'0'"),
-        (["--only", "64", "--nvidia", "nowhere"], "nowhere is no checkout"),
-        (["--only", "64", "--out", "no/such/folder.json"], "no/such"),
+        (["--only", "faces", "--nvidia", "nowhere"], "nowhere is no checkout"),
+        (["--only", "faces", "--out", "no/such/folder.json"], "no/such"),
     ],
 )
 def test_a_mistake_is_one_line(run, words, expected, tmp_path, monkeypatch):
@@ -80,9 +80,9 @@ def test_a_mistake_is_one_line(run, words, expected, tmp_path, monkeypatch):
 
 
 def test_a_real_one_measures_both_regimes(run):
-    assert "\nlatentedit bench --only 64 --quick " in (ROOT / "docs" / "commands" / "index.md").read_text()
-    facts = run("bench", "--only", "64", "--quick", "--json", "--quiet").facts
+    assert "\nlatentedit bench --only faces --quick " in (ROOT / "docs" / "commands" / "index.md").read_text()
+    facts = run("bench", "--only", "faces", "--quick", "--json", "--quiet").facts
     assert facts["machine"]["threads"] >= 1
-    assert [row["scene"] for row in facts["regimes"]["stock"]] == ["64"] * len(facts["regimes"]["stock"])
+    assert [row["scene"] for row in facts["regimes"]["stock"]] == ["faces"] * len(facts["regimes"]["stock"])
     assert facts["regimes"].keys() == {"stock", "tuned"}
     assert facts["startup"] is None

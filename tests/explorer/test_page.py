@@ -86,10 +86,10 @@ def visitor(browser, server):
     visitor.page.context.close()
 
 
-def test_a_page_opens_with_a_face_and_its_sliders(visitor):
+def test_a_page_opens_with_a_face_and_its_sliders(visitor, workshop):
     assert visitor.image("before") == visitor.image("after")
     assert visitor.page.locator("#sliders input").count() == 4
-    assert visitor.page.inner_text("#network").startswith("faces, 64")
+    assert visitor.page.inner_text("#network").startswith(f"faces, {workshop.config.img_resolution}")
     for control in visitor.page.locator("input, select, button").all():
         assert control.evaluate("one => one.labels?.length || one.ariaLabel || one.textContent.trim()"), control
 
@@ -135,13 +135,13 @@ def test_what_is_kept_changes_the_face_and_the_command(visitor):
     assert "latentedit condition w_sq --without age --name w_sq_keeping_age" in visitor.commands()
 
 
-def test_layers_scores_strip_and_ratings(visitor):
+def test_layers_scores_strip_and_ratings(visitor, workshop):
     page = visitor.page
     visitor.slide("smile", 2)
     visitor.after(lambda: page.locator("#layers").get_by_text("fine", exact=True).click())
     assert "--layers fine" in visitor.commands()
     visitor.after(lambda: page.fill("#layers-text", "40") or page.press("#layers-text", "Enter"), repaints=0)
-    visitor.wait(lambda: "this generator has layers 0-9" in page.inner_text("#notice"))
+    visitor.wait(lambda: f"this generator has layers 0-{workshop.config.num_ws - 1}" in page.inner_text("#notice"))
     visitor.after(lambda: page.locator("#layers").get_by_text("all", exact=True).click())
     visitor.after(lambda: page.select_option("#scorer", "omi:happy"))
     assert visitor.score() > visitor.score("before") + 5
@@ -166,13 +166,13 @@ def test_a_heat_map_lies_over_the_face_until_it_moves(visitor, monkeypatch):
     assert visitor.page.get_attribute("#show-heat", "aria-pressed") == "false"
 
 
-def test_files_are_saved_and_an_edit_is_opened_again(visitor):
+def test_files_are_saved_and_an_edit_is_opened_again(visitor, workshop):
     page = visitor.page
     visitor.slide("smile", 2)
     with page.expect_download() as started:
         page.locator("#save").get_by_text("Image").click()
     with Image.open(started.value.path()) as picture:
-        assert picture.size == (64, 64)
+        assert picture.size == 2 * (workshop.config.img_resolution,)
     with page.expect_download() as started:
         page.locator("#save").get_by_text("Edit").click()
     content = started.value.path().read_bytes()

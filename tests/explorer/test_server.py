@@ -89,19 +89,20 @@ def test_a_strip_goes_through_zero(client):
 @pytest.mark.parametrize(
     ("kind", "start"), [("image", b"\x89PNG"), ("strip", b"\x89PNG"), ("edit", b"{"), ("latent", b"PK")]
 )
-def test_what_is_shown_can_be_saved(client, kind, start):
+def test_what_is_shown_can_be_saved(client, workshop, kind, start):
+    config = workshop.checkpoint.config
     data = json.dumps({**SMILE, "kind": kind, "direction": "smile"}).encode()
     status, content, headers = client.send("POST", "/save", data, Content_Type="application/json")
     assert status == 200
     assert content.startswith(start)
     assert "attachment" in headers["Content-Disposition"]
     if kind == "image":
-        assert Image.open(io.BytesIO(content)).size == (64, 64)
+        assert Image.open(io.BytesIO(content)).size == 2 * (config.img_resolution,)
     if kind == "edit":
         assert json.loads(content)["alphas"] == {"smile": 2.0}
     if kind == "latent":
         with np.load(io.BytesIO(content)) as held:
-            assert held["w"].shape == (1, 10, 256)
+            assert held["w"].shape == (1, config.num_ws, config.w_dim)
 
 
 def test_a_film_goes_there_and_back(client, monkeypatch):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from statistics import mean
 
 import pytest
 import torch
@@ -45,10 +44,8 @@ def test_the_header_says_what_rendering_does_to_scores(name: str) -> None:
     robustness = load_assessor(name).header["robustness"]
     assert robustness.keys() == VIEWS.keys()
     assert max(robustness["mirrored"].values()) < 0.01
-    for view in ("JPEG, quality 75", "128 px", "64 px"):
+    for view in VIEWS.keys() - {"128 px, JPEG", "64 px, JPEG"}:
         assert max(robustness[view].values()) < 0.1
-    for view in ("4 px to the right", "4 px to the left", "4 px up", "4 px down"):
-        assert mean(robustness[view].values()) < (0.1 if name == "omi" else 0.16)
 
 
 @pytest.mark.parametrize("name", OWN)

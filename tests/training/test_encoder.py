@@ -13,7 +13,7 @@ from latentedit.errors import InputError
 from latentedit.inversion import encoding
 from latentedit.inversion.encoding import load_encoder, save_encoder
 from latentedit.networks.encoder import CodeNetwork, EncoderConfig, EncoderNetwork
-from latentedit.training.encoder import EncoderSettings, EncoderTraining, train_encoder, vary
+from latentedit.training.encoder import EncoderSettings, EncoderTraining, make_encoder, train_encoder, vary
 
 QUICK = EncoderSettings(num_steps=25, batch=4, num_faces=256, learning_rate=0.004, channel_max=16)
 
@@ -98,6 +98,25 @@ def test_it_goes_on_from_an_encoder(tiny_generator, data, trained, tmp_path):
     train_encoder(tiny_generator, [data], tmp_path / "on", STILL, quiet=True, start=trained[0])
     states = [load_record(path)[0] for path in (trained[0], tmp_path / "on" / "encoder.safetensors")]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_it_begins_near_the_encoder_of_a_generator_that_was_grown(tiny_generator, scorable_generator, data, trained):
+    settings = replace(STILL, probes=1, num_axes=64)
+    encoder = make_encoder(scorable_generator, settings, trained[0], quiet=True)
+    assert (encoder.config.img_resolution, encoder.axes.shape) == (16, (96, 8, 16))
+    images = torch.rand(8, 3, 16, 16) * 2 - 1
+    with torch.no_grad():
+        found, expected = encoder(images), load_encoder(trained[0], tiny_generator)(images)[:, [*range(6), 5, 5]]
+    for ws in (found, expected):
+        ws -= encoder.mean
+    assert (found - expected).square().mean() < 0.6 * expected.square().mean()  # 96 of 128 dimensions
+    found, expected = (ws - ws.mean(dim=0) for ws in (found, expected))  # of the faces alone
+    assert (found - expected).square().mean() < 0.6 * expected.square().mean()
+
+
+def test_an_encoder_that_does_not_fit_at_all_is_refused(anchored, trained):
+    with pytest.raises(InputError, match=r"encoder.safetensors: sees 16 px and names 16 numbers a layer"):
+        make_encoder(anchored[0], STILL, trained[0], quiet=True)
 
 
 @pytest.fixture(scope="module")
