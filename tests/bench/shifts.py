@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from copy import copy
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -45,7 +45,7 @@ def main() -> None:
     faces = load_faces(args.data, quiet=True)
     kept = to_images(faces.images[::KEPT_OUT])
     ships = load_assessor("omi")
-    plain = copy(ships)
+    plain = deepcopy(ships)
     plain.placement = None
     rows = [measure(name, look_through(plain, kept, stencil), plain) for name, stencil in STENCILS.items()]
     rows.append(measure("one look, brought back", look_through(ships, kept, [(0, 0)]), ships))
