@@ -69,7 +69,7 @@ class Workshop:
     @cached_property
     def population(self) -> Tensor:
         """W's population without truncation, on which sigma is measured: [4096, w_dim]."""
-        return sample_population(self.generator, "w", self.class_index)[:, 0]
+        return sample_population(self.generator, "w", self.class_index)[:, 0].clone()
 
     def _measure(self, direction: Direction) -> Direction:
         """Measure sigma where nobody did, in W as `calibrate` does, but many faces at a time."""
