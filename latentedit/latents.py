@@ -23,8 +23,11 @@ def sample_z(seeds: Iterable[int], z_dim: int) -> Tensor:
     seeds = list(seeds)
     if not seeds or min(seeds) < 0 or max(seeds) > LARGEST_SEED:
         raise InputError(f"seeds {seeds[:3]}: give at least one, each from 0 to {LARGEST_SEED}")
-    rows = [np.random.RandomState(seed).randn(1, z_dim) for seed in seeds]
-    return torch.from_numpy(np.concatenate(rows).astype(np.float32))
+    random, rows = np.random.RandomState(), np.empty((len(seeds), z_dim), np.float32)
+    for row, seed in zip(rows, seeds, strict=True):
+        random.seed(seed)  # a new RandomState of this seed, in a tenth of the time
+        row[:] = random.randn(1, z_dim)
+    return torch.from_numpy(rows)
 
 
 @torch.no_grad()

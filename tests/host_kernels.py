@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sysconfig
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 
 from stylegan_ops.build import CSRC
 
@@ -25,7 +27,18 @@ def host_ops(tmp_path_factory: pytest.TempPathFactory) -> Any:
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("no g++ to compile the kernels for the CPU")
-    folder = tmp_path_factory.mktemp("host_ops")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "host_ops"  # one for all processes
+    folder.mkdir(exist_ok=True)
+    library = folder / "host_ops.so"
+    with FileLock(folder / "lock"):
+        if not library.exists():
+            compile_host_ops(compiler, library)
+    return load_module(library)
+
+
+def compile_host_ops(compiler: str, library: Path) -> None:
+    """Compile every source beside the library, then link them."""
     sources = [*sorted(CSRC.glob("*.cu")), CSRC / "bindings.cpp", FAKE_CUDA / "current_stream.cpp"]
     includes = [FAKE_CUDA, CSRC, TORCH / "include", sysconfig.get_paths()["include"]]
     flags = ["-std=c++20", "-fPIC", "-Wall", "-Wno-unknown-pragmas", "-DTORCH_EXTENSION_NAME=host_ops"]
@@ -34,15 +47,17 @@ def host_ops(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def compile_source(source: Path) -> str:
         # A misaligned vector is an error on a GPU, and so it is here: it kills the process.
         traps = ["-O1", "-fsanitize=alignment", "-fsanitize-undefined-trap-on-error"] if source.suffix == ".cu" else []
-        target = str(folder / f"{source.stem}.o")
+        target = str(library.parent / f"{source.stem}.o")
         run([compiler, *flags, *traps, "-c", "-x", "c++", str(source), "-o", target])
         return target
 
     with ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(compile_source, reversed(sources)))
-    library = folder / "host_ops.so"
     torch_libraries = [f"-L{TORCH / 'lib'}", "-ltorch_python", "-ltorch", "-ltorch_cpu", "-lc10"]
     run([compiler, "-shared", *objects, *torch_libraries, "-o", str(library)])
+
+
+def load_module(library: Path) -> Any:
     spec = importlib.util.spec_from_file_location("host_ops", library)
     assert spec is not None
     assert spec.loader is not None

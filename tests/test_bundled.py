@@ -13,11 +13,13 @@ from latentedit.direction import cosine
 from latentedit.downloads import find_item, path_of
 from latentedit.downloads.registry import ASSETS
 from latentedit.evaluation import measure_effects
+from latentedit.evaluation.effects import ALPHAS
 from latentedit.inversion import ProjectionSettings, load_encoder, open_portraits, project, stack_crops
 from latentedit.latents import sample
 from latentedit.library import list_directions
 from latentedit.predictors import load_assessor
 
+ENDS = (ALPHAS[0], ALPHAS[-1])
 LEAST_KEPT = {"cond_traits": 0.55}  # off four traits at once
 FOLDER = Path(directions.__file__).parent / "faces"
 
@@ -29,12 +31,17 @@ def checkpoint():
 
 @pytest.fixture(scope="module")
 def effects(checkpoint):
-    """Effects of every bundled direction on twelve faces of the held-out seeds, in SD of 200 unedited faces."""
+    """Effects of every bundled direction on twelve faces of the held-out seeds, in SD of 200 unedited faces.
+
+    Conditioned ones go to the ends alone: nothing asks how steadily they rise.
+    """
     assessor, generator = load_assessor("omi"), checkpoint.generator
     sd = population_sd(generator, assessor, num_faces=200)
     ws = sample(generator, HELD_OUT_SEEDS[:12], TRUNCATION_PSI)
     return {
-        name: measure_effects(generator, assessor, load_direction(name, generator), ws, sd)
+        name: measure_effects(
+            generator, assessor, load_direction(name, generator), ws, sd, ENDS if name in CONDITIONED else ALPHAS
+        )
         for name in [*FOUND, *CONDITIONED, *STEADIED]
     }
 
@@ -87,7 +94,7 @@ def test_a_second_opinion_agrees_that_each_direction_moves_its_rating(checkpoint
     sd = population_sd(generator, assessor, num_faces=100)
     ws = sample(generator, HELD_OUT_SEEDS[:8], TRUNCATION_PSI)
     for name, recipe in FOUND.items():
-        effects = measure_effects(generator, assessor, load_direction(name, generator), ws, sd)
+        effects = measure_effects(generator, assessor, load_direction(name, generator), ws, sd, ENDS)
         assert effects[recipe.attribute].shifts[-1] >= 0.4, name
         assert effects[recipe.attribute].shifts[0] <= -0.4, name
 

@@ -22,7 +22,7 @@ from latentedit.discovery.partial_least_squares import fit_partial_least_squares
 from latentedit.discovery.ridge import fit_ridge
 from latentedit.discovery.svm import fit_svm
 from latentedit.errors import InputError
-from latentedit.latents import sample, sample_z, to_styles
+from latentedit.latents import one_hot, sample_z
 from latentedit.networks import Generator
 from latentedit.scoring import Scorer
 from latentedit.spaces import make_direction
@@ -180,12 +180,19 @@ def calibrate(direction: Direction, generator: Generator, class_index: int | Non
     return direction.calibrated(sample_population(generator, direction.space, class_index))
 
 
+@torch.no_grad()
 def sample_population(generator: Generator, space: Space, class_index: int | None = None) -> Tensor:
-    """Draw the 4,096 faces without truncation that sigma is measured on: -> z, ws or styles [N, ...]."""
+    """Draw the 4,096 faces without truncation that sigma is measured on: -> z, ws or styles [N, ...].
+
+    They are mapped all at once, in a fraction of the time that `sample` takes to map each alone.
+    """
+    z = sample_z(POPULATION_SEEDS, generator.config.z_dim)
     if space == "z":
-        return sample_z(POPULATION_SEEDS, generator.config.z_dim)
-    ws = sample(generator, POPULATION_SEEDS, class_index=class_index)
-    return to_styles(generator, ws) if space == "s" else ws
+        return z
+    label = one_hot(generator, class_index).expand(len(z), -1)
+    device = generator.mapping.w_avg.device
+    ws = generator.map(z.to(device), label.to(device))
+    return generator.synthesis.make_styles(ws) if space == "s" else ws
 
 
 def measure_covariance(generator: Generator, class_index: int | None = None) -> Tensor:

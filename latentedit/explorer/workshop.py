@@ -14,19 +14,18 @@ from latentedit.addresses import choose_layers, load_direction
 from latentedit.checkpoints import Checkpoint
 from latentedit.direction import Direction
 from latentedit.discovery import calibrate
-from latentedit.discovery.finding import POPULATION_SEEDS
+from latentedit.discovery.finding import sample_population
 from latentedit.editing import edit
 from latentedit.errors import InputError
 from latentedit.explorer.setting import Setting
 from latentedit.formats import parse_channels
-from latentedit.latents import one_hot, sample_z, to_styles, to_ws
+from latentedit.latents import sample_z, to_styles, to_ws
 from latentedit.library import list_directions
 from latentedit.predictors import ASSESSORS, BORROWING, AnyScorer, AttributeScorer, load_assessor, load_scorer
 from latentedit.rendering import render, render_styles
 from latentedit.vocabulary import Precision
 
 PRELOADED = 64  # conditioned directions and scorers that are remembered
-BATCH = 512  # of z mapped at once
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,7 @@ class Workshop:
     @cached_property
     def population(self) -> Tensor:
         """W's population without truncation, on which sigma is measured: [4096, w_dim]."""
-        z = sample_z(POPULATION_SEEDS, self.config.z_dim).to(self.generator.mapping.w_avg.device)
-        label = one_hot(self.generator, self.class_index).to(z)
-        with torch.no_grad():
-            parts = [self.generator.mapping(part, label.expand(len(part), -1)) for part in torch.split(z, BATCH)]
-        return torch.cat(parts)
+        return sample_population(self.generator, "w", self.class_index)[:, 0].clone()
 
     def _measure(self, direction: Direction) -> Direction:
         """Measure sigma where nobody did, in W as `calibrate` does, but many faces at a time."""

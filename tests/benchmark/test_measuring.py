@@ -45,6 +45,7 @@ def checkout(tmp_path):
 @pytest.fixture
 def small_scene(tiny_generator, monkeypatch):
     monkeypatch.setattr(measuring, "make_generator", lambda resolution: tiny_generator)
+    monkeypatch.setattr("latentedit.benchmark.scenes.YARDSTICK", (16, 16))
     return Scene("small", 16, num_faces=2)
 
 
@@ -92,8 +93,9 @@ def test_a_regime_that_is_not_available_gives_no_rows(monkeypatch):
 
 def test_the_peak_of_memory_grows_with_the_images(monkeypatch):
     monkeypatch.setattr(measuring, "MEMORY", ("faces",))
+    monkeypatch.setattr(measuring, "RENDERERS", {name: RENDERERS[name] for name in ("reference", "render")})
     peaks = measure_memory(Settings(()))["faces"]
-    assert list(peaks) == list(RENDERERS)
+    assert list(peaks) == ["reference", "render"]
     assert all(0 < peak < 2**30 for peak in peaks.values())
 
 

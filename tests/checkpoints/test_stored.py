@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gc
 import pickle
-import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -225,19 +223,35 @@ def test_killed_while_it_writes(suffix: str, tiny_generator: Generator, tmp_path
     target = "latentedit" if suffix == ".safetensors" else "nvidia-pt"
     convert(Checkpoint(tiny_generator, "nvidia"), path, target)
     save_generator(source, Generator(GeneratorConfig(64, (64,) * 5, z_dim=8, w_dim=8, num_mapping_layers=1)))
-    old, new = load_generator_file(path).fingerprint, load_generator_file(source).fingerprint
-    code = (
-        "import sys; from latentedit.checkpoints import convert, load_generator_file\n"
-        "checkpoint = load_generator_file(sys.argv[1])\n"
-        "print(flush=True)\n"
-        "while True: convert(checkpoint, sys.argv[2], sys.argv[3])"
-    )
-    for delay in (0.0, 0.003, 0.01, 0.05):
-        process = subprocess.Popen([sys.executable, "-c", code, source, path, target], stdout=subprocess.PIPE)
-        assert process.stdout
-        with process.stdout:
-            process.stdout.readline()
-            time.sleep(delay)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        assert load_generator_file(path).fingerprint in (old, new)
+    whole = [load_generator_file(file).fingerprint for file in (path, source)]
+    done = subprocess.run([sys.executable, "-c", KILL, source, path, target, *whole], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+KILL = """
+import os, signal, sys, time
+from pathlib import Path
+import torch
+from latentedit.checkpoints import convert, load_generator_file
+
+torch.set_num_threads(1)
+source, path, target, *whole = sys.argv[1:]
+checkpoint = load_generator_file(source)
+
+
+def look():
+    return os.listdir(Path(path).parent), os.stat(path).st_mtime_ns
+
+
+for delay in (0.0, 0.003, 0.01, 0.05):
+    before, end = look(), time.monotonic() + 30
+    if not (child := os.fork()):
+        while True:
+            convert(checkpoint, path, target)
+    while look() == before and time.monotonic() < end:
+        time.sleep(0.0001)
+    time.sleep(delay)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert load_generator_file(path).fingerprint in whole, delay
+"""

@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from latentedit import benchmark
 from latentedit.vocabulary import SCENES
 
+ROOT = Path(__file__).parents[2]
 SPREAD = {"median": 0.1, "q1": 0.05, "q3": 0.2, "rounds": 5}
 ROW = {
     "scene": "256-sweep",
@@ -78,7 +80,8 @@ def test_a_mistake_is_one_line(run, words, expected, tmp_path, monkeypatch):
 
 
 def test_a_real_one_measures_both_regimes(run):
-    facts = run("bench", "--only", "faces", "--rounds", 2, "--json", "--quiet").facts
+    assert "\nlatentedit bench --only faces --quick " in (ROOT / "docs" / "commands" / "index.md").read_text()
+    facts = run("bench", "--only", "faces", "--quick", "--json", "--quiet").facts
     assert facts["machine"]["threads"] >= 1
     assert [row["scene"] for row in facts["regimes"]["stock"]] == ["faces"] * len(facts["regimes"]["stock"])
     assert facts["regimes"].keys() == {"stock", "tuned"}

@@ -15,8 +15,7 @@ from latentedit.pictures import to_pil, to_pixels
 
 @pytest.fixture
 def workshop(network, monkeypatch):
-    for module in ("discovery.finding", "explorer.workshop"):
-        monkeypatch.setattr(f"latentedit.{module}.POPULATION_SEEDS", range(200))
+    monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", range(200))
     return Workshop(load_checkpoint(str(network)), str(network))
 
 

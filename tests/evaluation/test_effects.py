@@ -58,6 +58,7 @@ def test_a_collection_is_found_conditioned_measured_and_indexed(tiny_generator, 
     monkeypatch.setattr("latentedit.collection.building.HELD_OUT_SEEDS", range(100, 104))
     monkeypatch.setattr("latentedit.collection.building.NUM_GRADIENTS", 20)
     monkeypatch.setattr("latentedit.collection.building.steady", partial(steady, gain=0.2))
+    monkeypatch.setattr("latentedit.collection.cards.STRIP_WIDTH", 100)
     monkeypatch.setitem(STEADIED, "steady_traits", ("w_sq", ("typical",)))
     collection = build_collection(tiny_generator, Brightness(), tmp_path, num_faces=300)
     assert collection.keys() == FOUND.keys() | CONDITIONED.keys() | STEADIED.keys()
@@ -118,7 +119,7 @@ def check_cards(generator, collection, folder):
         assert f"## `{name}`" in page
         assert f"sigma is {direction.sigma:.3f}" in page
         with Image.open(folder / f"{name}.png") as strip:
-            assert strip.width == 1000
+            assert strip.width == 100
     shift = collection["smile"].provenance["effects"]["shift_in_sd"]["happy"]
     assert f"**{shift['-3 sigma']:+.2f} / {shift['+3 sigma']:+.2f}**" in page
     assert "rated memorable of oval faces" in page

@@ -38,7 +38,6 @@ def test_what_is_kept_is_left_alone_but_for_itself(workshop):
 def test_sigma_is_measured_as_calibrate_does(workshop, monkeypatch):
     seeds = range(1000, 1064)
     monkeypatch.setattr("latentedit.discovery.finding.POPULATION_SEEDS", seeds)
-    monkeypatch.setattr("latentedit.explorer.workshop.POPULATION_SEEDS", seeds)
     monkeypatch.delitem(workshop.__dict__, "population", raising=False)
     unknown = replace(load_direction("smile", workshop.generator), sigma=None)
     assert workshop._measure(unknown).sigma == pytest.approx(calibrate(unknown, workshop.generator).sigma, rel=1e-5)
