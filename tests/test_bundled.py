@@ -20,7 +20,7 @@ from latentedit.library import list_directions
 from latentedit.predictors import load_assessor
 
 ENDS = (ALPHAS[0], ALPHAS[-1])
-LEAST_KEPT = {"cond_traits": 0.55}  # off four traits at once
+LEAST_KEPT, GAIN, STILL = 0.6, 1.2, 0.2  # share of the gain; SD of memorability, and of what is steadied
 FOLDER = Path(directions.__file__).parent / "faces"
 
 
@@ -111,7 +111,7 @@ def test_a_conditioned_direction_spares_what_it_is_projected_off(effects, checkp
     stated, whole = (
         state_gain(load_direction(n, checkpoint.generator), FOUND[parent].attribute) for n in (name, parent)
     )
-    assert stated / whole >= LEAST_KEPT.get(name, 0.6)
+    assert stated / whole >= LEAST_KEPT
     kept = effects[name][FOUND[parent].attribute].shifts[-1] / effects[parent][FOUND[parent].attribute].shifts[-1]
     assert kept == pytest.approx(stated / whole, abs=0.08)  # on twelve faces
 
@@ -124,8 +124,8 @@ def state_gain(direction, attribute):
 @pytest.mark.parametrize("name", STEADIED)
 def test_a_steadied_direction_leaves_its_ratings_alone_in_the_mean(effects, checkpoint, name):
     parent, kept = STEADIED[name]
-    effect = effects[name]
-    assert effect[FOUND[parent].attribute].shifts[-1] >= 1
-    assert effect[FOUND[parent].attribute].spearman >= 0.85
+    effect, rating = effects[name], FOUND[parent].attribute
+    assert effect[rating].spearman >= 0.85
+    there = next(i for i, shift in enumerate(effect[rating].shifts) if shift >= GAIN)
     for attribute in kept:
-        assert abs(effect[attribute].shifts[-1]) <= 0.2  # on twelve faces; cond_traits moves attractive by .4
+        assert abs(effect[attribute].shifts[there]) <= STILL  # on twelve faces; cond_traits moves attractive by more
