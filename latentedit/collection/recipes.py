@@ -50,7 +50,7 @@ CONDITIONED = {  # direction: its parent and what it is projected off
     "cond_traits": ("w_sq", ("smile", "age", "gender", "attractive")),
 }
 STEADIED = {  # direction: its parent and the ratings that stay put where its own has gained
-    "steady_traits": ("w_sq", ("happy", "age", "gender", "attractive")),
+    "steady_traits": ("w_sq", ("happy", "outgoing", "smug", "age", "gender", "attractive")),  # three of a smile
 }
 NAMES = (*FOUND, *CONDITIONED, *STEADIED)
 SHOWN = tuple(dict.fromkeys(recipe.attribute for recipe in FOUND.values()))  # attributes, in tables

@@ -39,7 +39,7 @@ def main() -> None:
     best = ways[tried.index(min(tried, key=worst))]
     print(*(f"{card.edit} {worst(card):.2f}" for card in tried), sep="\n", flush=True)
 
-    fresh = range(3_000_000, 3_000_000 + args.fresh)
+    fresh = range(3_400_000, 3_400_000 + args.fresh)
     shown = [ways[0], best] if best is not ways[0] else [best]
     proven = le.evaluate(generator, shown, [patches, omi], seeds=fresh, **request)
     print(say_verdict(proven[-1]), flush=True)
