@@ -1,7 +1,7 @@
 """The bundled directions of a generator: how each is found, conditioned, measured, written down and shown."""
 
 from latentedit.collection.building import build_collection as build_collection
-from latentedit.collection.building import population_sd as population_sd
+from latentedit.collection.building import rate_unedited as rate_unedited
 from latentedit.collection.cards import write_cards as write_cards
 from latentedit.collection.recipes import CONDITIONED as CONDITIONED
 from latentedit.collection.recipes import FOUND as FOUND

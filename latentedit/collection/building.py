@@ -17,7 +17,6 @@ from latentedit.collection.recipes import (
     FOUND,
     HELD_OUT_SEEDS,
     NAMES,
-    SHOWN,
     STEADIED,
     STEPS,
     TRUNCATION_PSI,
@@ -166,12 +165,6 @@ def rate_unedited(generator: Generator, assessor: Assessor, num_faces: int = NUM
     """Draw and rate the faces behind those of HELD_OUT_SEEDS."""
     ws = sample(generator, range(HELD_OUT_SEEDS.stop, HELD_OUT_SEEDS.stop + num_faces), TRUNCATION_PSI)
     return Unedited(ws[:, 0], rate_population(generator, assessor, ws), tuple(assessor.attributes))
-
-
-def population_sd(generator: Generator, assessor: Assessor, num_faces: int = NUM_UNEDITED) -> dict[str, float]:
-    """Measure how widely each attribute of the collection varies over faces that nobody edited."""
-    sd = rate_unedited(generator, assessor, num_faces).sd()
-    return {name: sd[name] for name in SHOWN}
 
 
 def measure_collection(

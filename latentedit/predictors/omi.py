@@ -77,7 +77,7 @@ class OmiAssessor(nn.Module):
         if images.ndim < 3 or images.shape[-3] != 3 or min(images.shape[-2:]) < SMALLEST_SIDE:
             raise InputError(f"images of shape {list(images.shape)}: give [..., 3, H, W] from {SMALLEST_SIDE} px on")
         flat = images.reshape(-1, *images.shape[-3:]).to(self.bias.device, torch.float32)
-        placed = self.placement(flat) if self.placement else flat
+        placed = self.placement.bring_back(flat) if self.placement else flat
         features = torch.cat(self.features(placed), dim=1).double()
         linear = features @ self.weight.double().t() + self.bias
         kernel = gaussian_kernel((linear - self.center) / self.scale, self.supports.double(), self.gamma)

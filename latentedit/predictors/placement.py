@@ -14,9 +14,9 @@ FARTHEST = 16.0  # pixels of FRAME: what lies farther off is no face that this w
 
 
 class Placement(nn.Module):
-    """Bring faces back to where the training faces lie: [N, 3, H, W] in [-1, 1] -> [N, 3, 256, 256].
+    """Tell how far to the right and down faces lie, in pixels of 256: [N, 3, H, W] in [-1, 1] -> float64 [N, 2].
 
-    How far off a face lies is linear in its coarse gradients and colours.
+    That is linear in their coarse gradients and colours, and 0 where the training faces lie.
     """
 
     center: Tensor
@@ -31,13 +31,13 @@ class Placement(nn.Module):
         self.register_buffer("weight", weight)
 
     def forward(self, images: Tensor) -> Tensor:
-        return move(_rescale(images), -self.locate(images))
-
-    def locate(self, images: Tensor) -> Tensor:
-        """Tell how far to the right and down faces lie, in pixels of 256: [N, 3, H, W] -> float64 [N, 2]."""
         described = torch.cat(self.features(images), dim=1).double()
         offsets: Tensor = (described - self.center) @ self.weight.double()
         return offsets.clamp(-FARTHEST, FARTHEST)
+
+    def bring_back(self, images: Tensor) -> Tensor:
+        """Move faces to where the training faces lie: [N, 3, H, W] -> [N, 3, 256, 256]."""
+        return move(_rescale(images), -self(images))
 
 
 def _rescale(images: Tensor) -> Tensor:

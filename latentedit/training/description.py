@@ -68,7 +68,7 @@ def _describe_mirrored(
     """Average the features of each face and its mirror image, where they differ: uint8 -> blocks [N, F]."""
     chunks = []
     for i in tqdm(range(0, len(images), CHUNK), desc="describing faces", disable=quiet):
-        seen = placement(view(to_images(images[i : i + CHUNK])))
+        seen = placement.bring_back(view(to_images(images[i : i + CHUNK])))
         looks = [features(seen)] if features.symmetric else [features(seen), features(seen.flip(-1))]
         chunks.append([torch.stack(block).mean(dim=0) for block in zip(*looks, strict=True)])
     return [torch.cat(block) for block in zip(*chunks, strict=True)]

@@ -24,7 +24,7 @@ for name in collection.SHOWN:
     print(f"{name:12} left out {left_out[i]:.3f}  rendered {rendered[i]:.3f}")
 print(f"{'all, mean':12} left out {left_out.mean():.3f}  rendered {rendered.mean():.3f}")
 
-sd = collection.population_sd(G, patches, num_faces=256)
+sd = collection.rate_unedited(G, patches, num_faces=256).sd()
 held_out = sample(G, collection.HELD_OUT_SEEDS, 0.7)
 for name, recipe in collection.FOUND.items():
     effect = measure_effects(G, patches, load_direction(name, G), held_out, sd)[recipe.attribute]

@@ -50,7 +50,7 @@ def main() -> None:
     rows = [measure(name, look_through(plain, kept, stencil), plain) for name, stencil in STENCILS.items()]
     rows.append(measure("one look, brought back", look_through(ships, kept, [(0, 0)]), ships))
     print(format_markdown(["look", *OFFSETS, "mean of all attributes"], rows))
-    as_they_are, brought_back = validate(faces, lambda images: images), validate(faces, ships.placement)
+    as_they_are, brought_back = validate(faces, lambda images: images), validate(faces, ships.placement.bring_back)
     print(
         format_markdown(["cross-validated", *SHOWN], [["as they are", *as_they_are], ["brought back", *brought_back]])
     )

@@ -37,22 +37,24 @@ def learned() -> Placement:
 
 def test_it_tells_how_far_new_faces_were_moved(learned: Placement) -> None:
     faces = to_signed(draw_blots(6, seed=1))
-    still = learned.locate(faces)
+    still = learned(faces)
     for right, down in ((6, 0), (-6, 0), (0, 6), (3, -5)):
-        moved = learned.locate(shift(right, down)(faces)) - still
+        moved = learned(shift(right, down)(faces)) - still
         assert (moved - torch.tensor([right, down])).abs().max() < 1.0
 
 
 def test_moved_faces_come_back(learned: Placement) -> None:
     faces = to_signed(draw_blots(6, seed=1))
-    still, moved = learned(faces), shift(5, -4)(faces)
-    left = (learned(moved) - still)[..., 16:-16, 16:-16].abs().mean()
+    still, moved = learned.bring_back(faces), shift(5, -4)(faces)
+    left = (learned.bring_back(moved) - still)[..., 16:-16, 16:-16].abs().mean()
     assert left < 0.2 * (moved - faces)[..., 16:-16, 16:-16].abs().mean()
 
 
 def test_mirror_images_are_brought_back_alike(learned: Placement) -> None:
     faces = shift(4, 2)(to_signed(draw_blots(6, seed=1)))
-    torch.testing.assert_close(learned(faces.flip(-1)), learned(faces).flip(-1), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        learned.bring_back(faces.flip(-1)), learned.bring_back(faces).flip(-1), atol=1e-3, rtol=0
+    )
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -60,16 +62,16 @@ def test_what_ships_brings_rendered_faces_back(name: str) -> None:
     placement = load_assessor(name).placement
     assert placement is not None
     face = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    assert placement.locate(F.interpolate(100 * face, 64)).abs().max() <= FARTHEST
-    mirrored = placement.locate(face) * torch.tensor([-1, 1])
-    torch.testing.assert_close(placement.locate(face.flip(-1)), mirrored, atol=1e-4, rtol=1e-4)
+    assert placement(F.interpolate(100 * face, 64)).abs().max() <= FARTHEST
+    mirrored = placement(face) * torch.tensor([-1, 1])
+    torch.testing.assert_close(placement(face.flip(-1)), mirrored, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("side", [64, 256, 512])
 def test_a_face_of_any_size_comes_back_the_same(learned: Placement, side: int) -> None:
     faces = to_signed(draw_blots(2, seed=1))
     sized = F.interpolate(faces, size=(side, side), mode="bicubic", antialias=True)
-    torch.testing.assert_close(learned(sized), learned(faces), atol=0.05, rtol=0)
+    torch.testing.assert_close(learned.bring_back(sized), learned.bring_back(faces), atol=0.05, rtol=0)
 
 
 def test_moving_by_whole_pixels_is_a_shift() -> None:
@@ -84,7 +86,7 @@ def test_a_far_pixel_has_a_gradient_through_where_the_face_lies(learned: Placeme
     face = to_signed(draw_blots(1)).requires_grad_()
 
     def look(images: Tensor) -> Tensor:
-        return learned(images)[..., 120:136, 60:100].sum()  # a side of the blot, far from the bump
+        return learned.bring_back(images)[..., 120:136, 60:100].sum()  # a side of the blot, far from the bump
 
     (gradient,) = torch.autograd.grad(look(face), face)
     bump = torch.zeros_like(face)

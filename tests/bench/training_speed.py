@@ -1,4 +1,4 @@
-"""What share of this machine a generator's training reaches: python tests/bench/training.py
+"""What share of this machine a generator's training reaches: python tests/bench/training_speed.py
 
 Counts the work of one round of 16 steps, the lazy regularisation among them, as the floating-point operations of its
 convolutions and matrix products; its rate is held against that of torch's own 3 x 3 convolution, forward and backward
