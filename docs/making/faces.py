@@ -13,22 +13,11 @@ import latentedit as le
 from latentedit.cli.main import main
 
 DOCS = Path(__file__).parents[1]
-WIDTH, GAP = 1400, 2  # pixels
+WIDTH, SPACE = 1400, 12  # pixels
 PSIS, SHOWN, COLUMNS = (0.7, 1.0), range(64), 16
 WAY, STOPS = (7, 12, 29, 3, 41), 9  # seeds from one to the next, and faces of each line
 FILM = "sweep --direction w_sq --seeds 1 --start -6 --end 6 --quiet --video a.webp --outdir"
 FRAMES = 5
-
-
-def lay_out(images: torch.Tensor) -> Image.Image:
-    """Lay faces side by side: [rows, columns, 3, H, W] -> a picture of WIDTH."""
-    rows, columns, _, side, _ = images.shape
-    step = side + GAP
-    sheet = Image.new("RGB", (columns * step + GAP, rows * step + GAP), "white")
-    for i, row in enumerate(images):
-        for j, image in enumerate(row):
-            sheet.paste(le.to_pil(image), (GAP + j * step, GAP + i * step))
-    return fit(sheet)
 
 
 def fit(picture: Image.Image) -> Image.Image:
@@ -39,10 +28,10 @@ def fit(picture: Image.Image) -> Image.Image:
 def draw_samples(generator: le.Generator) -> Image.Image:
     """Draw the same seeds at each psi, one sheet below the other."""
     sheets = [le.render(generator, le.sample(generator, SHOWN, psi)) for psi in PSIS]
-    above, below = (lay_out(sheet.unflatten(0, (-1, COLUMNS))) for sheet in sheets)
-    both = Image.new("RGB", (WIDTH, above.height + 5 * GAP + below.height), "white")
+    above, below = (fit(le.image_grid(sheet.unflatten(0, (-1, COLUMNS)))) for sheet in sheets)
+    both = Image.new("RGB", (WIDTH, above.height + SPACE + below.height), "white")
     both.paste(above, (0, 0))
-    both.paste(below, (0, above.height + 5 * GAP))
+    both.paste(below, (0, above.height + SPACE))
     return both
 
 
@@ -50,7 +39,7 @@ def draw_lines(generator: le.Generator) -> Image.Image:
     """Draw straight lines in W, a row each."""
     ws = le.sample(generator, WAY, PSIS[0])
     shares = torch.linspace(0, 1, STOPS)[:, None, None]
-    return lay_out(le.render(generator, torch.stack([torch.lerp(a, b, shares) for a, b in pairwise(ws)])))
+    return fit(le.image_grid(le.render(generator, torch.stack([torch.lerp(a, b, shares) for a, b in pairwise(ws)]))))
 
 
 def draw_film() -> Image.Image:

@@ -21,7 +21,7 @@ from latentedit.predictors.patches import PatchConfig
 from latentedit.predictors.placement import Placement
 from latentedit.statistics import bootstrap_spearman, spearman
 from latentedit.training.calibration import conformal_half_width, measure_calibration
-from latentedit.training.description import CHUNK, KEPT_OUT, Description, describe_faces
+from latentedit.training.description import CHUNK, KEPT_OUT, Description, choose_teachers, describe_faces
 from latentedit.training.dictionary import learn_patches
 from latentedit.training.model_card import OMI, DataSource, write_card
 from latentedit.training.placing import learn_placement
@@ -49,7 +49,7 @@ def train_assessor(
     _check(name, out)
     faces = load_faces(Path(data), quiet)
     features = FEATURES[name](faces.images, seed)
-    placement = learn_placement(faces.images[[i for i in range(len(faces.images)) if i % KEPT_OUT]], seed=seed)
+    placement = learn_placement(faces.images[choose_teachers(len(faces.images))], seed=seed)
     description = describe_faces(faces.images, features, placement, quiet)
     gram = description.gram
     predictions = cross_validate(gram, faces.ratings, deal_folds(faces.stimuli, name, seed), quiet)

@@ -14,7 +14,7 @@ from latentedit.predictors.placement import Placement
 from latentedit.training.views import DRAWN, EVERY, VIEWS, View, unchanged
 
 CHUNK = 32  # faces at a time
-KEPT_OUT = 10  # every so manieth face teaches no damping: robustness is measured on these
+KEPT_OUT = 10  # every so manieth face teaches neither damping nor where faces lie: robustness is measured on these
 STRENGTH = 10.0  # of damping, for features whose variances add up to one
 
 
@@ -40,13 +40,18 @@ def describe_faces(images: Tensor, features: FaceFeatures, placement: Placement,
     gains = [block.var(dim=0, correction=0).sum().mul(len(blocks)).rsqrt() for block in blocks]
     scales = torch.cat([gain.expand(block.shape[1]) for gain, block in zip(gains, blocks, strict=True)])
     rows = torch.cat(blocks, dim=1).mul_(scales)
-    teachers = [i for i in range(len(images)) if i % KEPT_OUT][:: features.sparing]
+    teachers = choose_teachers(len(images))[:: features.sparing]
     views = {EVERY: teachers, **{name: teachers[i :: len(DRAWN)] for i, name in enumerate(DRAWN)}}
     changes = []
     for name, chosen in views.items():
         seen = _describe_mirrored(images[chosen], features, placement, VIEWS[name], quiet)
         changes.append(torch.cat(seen, dim=1) * scales - rows[chosen])
     return Description(rows, damp(rows, torch.cat(changes), STRENGTH), scales)
+
+
+def choose_teachers(num_faces: int) -> list[int]:
+    """Leave out the faces that robustness is measured on: -> the indices of the others."""
+    return [i for i in range(num_faces) if i % KEPT_OUT]
 
 
 def damp(features: Tensor, changes: Tensor, strength: float) -> Tensor:

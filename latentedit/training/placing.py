@@ -8,11 +8,11 @@ from torch import Tensor
 from latentedit.photographs import to_images
 from latentedit.predictors.features import FeatureConfig, GradientFeatures
 from latentedit.predictors.placement import COARSE, Placement
+from latentedit.training.description import CHUNK
 from latentedit.training.views import shift
 
 COPIES, FARTHEST = 5, 8  # of each face; pixels of a face 256 px wide
 PENALTY = 0.1  # of the ridge regression, in units of the features' mean variance
-CHUNK = 32  # faces at a time
 
 
 @torch.no_grad()
